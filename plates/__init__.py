@@ -1,0 +1,1 @@
+"""The domain: plates, reads, passes and events. Pure: no I/O, no protobuf, nothing of ours."""
