@@ -191,7 +191,7 @@ def draw_glass(sketch: Sketch, shape: Shape, rear: bool) -> None:
     if not rear:
         for side in (-1, 1):
             sketch.ellipse(side * w * 0.35, belt + 0.13, 0.1, 0.14, (40, 38, 40))
-            sketch.ellipse(side * (w + 0.1), belt + 0.06, 0.11, 0.07, DARK)
+            sketch.ellipse(side * (w + 0.03), belt + 0.06, 0.11, 0.07, DARK)
             sketch.line([(side * 0.1, belt + 0.03), (side * 0.55, belt + 0.06)], DARK, 0.012)
 
 

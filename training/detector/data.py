@@ -89,11 +89,12 @@ def prepare_synthetic_plates(count: int, seed: int, out: Path) -> Iterator[dict[
     """Render clean plates of every region for pasting."""
     if not count:
         return
+    from synth.fonts import training_faces
     from synth.plate import REGIONS, render_plate
 
-    rng = np.random.default_rng(seed)
+    rng, faces = np.random.default_rng(seed), training_faces()
     for index in tqdm(range(count), desc="synthetic plates"):
-        plate = render_plate(REGIONS[index % len(REGIONS)], None, rng)
+        plate = render_plate(REGIONS[index % len(REGIONS)], None, rng, faces=faces)
         name = f"crops/synth_{index:05d}.jpg"
         cv2.imwrite(str(out / name), plate.image, [cv2.IMWRITE_JPEG_QUALITY, 95])
         yield {"image": name, "weight": 1.0, "source": "synthetic"}
@@ -105,9 +106,11 @@ def prepare_scenes(cfg: dict[str, Any], out: Path) -> Iterator[Record]:
         return
     from synth.scene import render_scene
 
+    empty = [Path(cfg["photos"]) / "neg_gray" / r["image"] for r in load_labels(Path(cfg["photos"]) / "neg_gray") if not r["vehicles"]]
     for index in tqdm(range(cfg["scenes"]), desc="synthetic scenes"):
         rng = np.random.default_rng([cfg["seed"], index])
-        scene = render_scene(rng)
+        real = cv2.imread(str(empty[int(rng.integers(len(empty)))])) if index % 3 == 0 else None
+        scene = render_scene(rng, background=None if real is None else np.asarray(real, np.uint8))
         name = f"images/scene_{index:05d}.jpg"
         cv2.imwrite(str(out / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
         boxes = [[float(PLATE), *map(float, p.box)] for p in scene.plates]
