@@ -1,25 +1,76 @@
-# Everything a contributor or user does, by one word each. `make demo` and `make test` set themselves up.
+# What contributors and users do, by one word each. `make demo` and `make test` set themselves up.
 PYTHON ?= python3
-UV_VERSION := 0.13.9
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
 UV := .uv/bin/uv
+DEFAULT := .venv/.installed-default
+DEV := .venv/.installed-dev
 
 export UV_PYTHON_DOWNLOADS := never
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: generate lint types pins
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-integration faults setup setup-dev format lint types generate breaking docs bench pins clean
 
-generate: ## stubs and .pyi from proto/
-	$(BIN)/python scripts/protos.py generate
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-format:
+demo: setup ## render a clip, run it through the whole mesh, and show what came of it (ARGS=--once to end by itself)
+	@$(BIN)/ovr demo $(ARGS)
+
+test: setup-dev ## unit, contract, mesh and end-to-end tests
+	$(BIN)/pytest tests
+
+test-integration: setup-dev ## tests against the real engines named by OVR_TEST_* variables
+	$(BIN)/pytest tests/integration
+
+faults: setup-dev ## the long seeded fault test: 10,000 faults from edge to store
+	$(BIN)/pytest tests/faults -m "faults or not faults" --timeout=1200
+
+setup: $(DEFAULT)
+setup-dev: $(DEV)
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) scripts/bootstrap_uv.py
+
+.venv/pyvenv.cfg: | $(UV)
+	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+
+$(DEFAULT): requirements/default.txt requirements/build.txt pyproject.toml | .venv/pyvenv.cfg
+	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/default.txt
+	$(UV) pip install --python $(BIN)/python --quiet --no-deps --build-constraints requirements/build.txt -e .
+	@touch $@
+
+$(DEV): requirements/dev.txt requirements/build.txt pyproject.toml | .venv/pyvenv.cfg
+	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --python $(BIN)/python --quiet --no-deps --build-constraints requirements/build.txt -e .
+	@touch $@ $(DEFAULT)
+
+format: setup-dev ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lint:
+lint: setup-dev ## ruff, buf lint, import directions, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python scripts/protos.py lint
+	$(BIN)/python scripts/protos.py diff
 
-types:
+types: setup-dev ## mypy, strict
 	$(BIN)/mypy plates mesh wire vision storage edge services gateway cli synth
+
+generate: setup-dev ## stubs and .pyi from proto/
+	$(BIN)/python scripts/protos.py generate
+
+breaking: setup-dev ## hold the contracts to those of REV (origin/main)
+	$(BIN)/python scripts/protos.py breaking $(or $(REV),origin/main)
+
+PIN := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url
+pins: | $(UV) ## compile requirements/*.txt anew
+	echo "$$(head -n 1 requirements/uv.txt | cut -d' ' -f1)" | $(PIN) --no-header - -o requirements/uv.txt
+	printf 'hatchling\neditables\n' | $(PIN) --no-header - -o requirements/build.txt
+	$(PIN) --custom-compile-command "make pins" pyproject.toml -o requirements/default.txt
+	$(PIN) --custom-compile-command "make pins" --extra dev pyproject.toml -o requirements/dev.txt
+
+clean: ## remove what was set up and what the demo left
+	rm -rf .venv .uv var build dist
