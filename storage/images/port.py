@@ -1,0 +1,43 @@
+"""The image store: evidence by the hash of its content.
+
+The embedded adapter is `storage.images.directory`. Every method raises `mesh.errors.MeshError` with kind UNAVAILABLE when
+the store cannot be reached or written now, and INVALID for a key that is not of the form
+"sha256/<first two digits>/<sha256>.jpg" (or .png).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture's bytes and MIME type."""
+
+    data: bytes
+    media_type: str
+
+
+class ImageStore(Protocol):
+    """Keeps pictures. What is stored under a key always has the hash the key names."""
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Store `data`, durable when this returns. Storing it again only makes it younger. INVALID if the hash of
+        `data` is not the key's or `media_type` not that of its ending."""
+
+    async def get(self, key: str) -> StoredImage | None:
+        """The picture, or None. DATA_LOSS if the stored bytes no longer have the key's hash."""
+
+    async def exists(self, key: str) -> bool:
+        """Whether a picture is stored under `key`."""
+
+    async def delete_older_than(self, moment: datetime) -> int:
+        """Delete what was last put before `moment`; how many."""
+
+    async def check(self) -> None:
+        """Return if the store can be written now, for readiness."""
+
+    async def close(self) -> None:
+        """Give everything back."""
