@@ -1,6 +1,6 @@
 """Generate the stubs under gen/, and check the contracts, from proto/.
 
-    python scripts/protos.py generate        stubs, .pyi and gRPC stubs under gen/
+    python scripts/protos.py generate        stubs, .pyi, gRPC stubs and the contracts' comments under gen/
     python scripts/protos.py diff            fails if gen/ is not what `generate` makes
     python scripts/protos.py lint            buf lint, STANDARD
     python scripts/protos.py breaking REV    buf breaking, FILE, against the contracts at a git revision
@@ -12,6 +12,7 @@ protovalidate package, so the rules in the contract are always those that the va
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -53,6 +54,43 @@ def run_protoc(proto: Path, work: Path, *arguments: str) -> None:
         raise SystemExit(1)
 
 
+MEMBERS = {
+    descriptor_pb2.FileDescriptorProto: {4: "message_type", 5: "enum_type", 6: "service"},
+    descriptor_pb2.DescriptorProto: {2: "field", 3: "nested_type", 4: "enum_type", 8: "oneof_decl"},
+    descriptor_pb2.EnumDescriptorProto: {2: "value"},
+    descriptor_pb2.ServiceDescriptorProto: {2: "method"},
+}
+
+
+def comments(descriptors: bytes) -> dict[str, str]:
+    """The leading comment of every message, field, enum, value, service and rpc of ours, by full name.
+
+    Compiled descriptors carry no comments; the gateway's OpenAPI takes its descriptions from here.
+    """
+    found: dict[str, str] = {}
+    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptors).file:
+        if not file.package.startswith("ovr."):
+            continue
+        for location in file.source_code_info.location:
+            text = " ".join(line.strip() for line in location.leading_comments.splitlines()).strip()
+            node, names, path = file, [file.package], list(location.path)
+            while path and (member := MEMBERS.get(type(node), {}).get(path[0])):
+                node = getattr(node, member)[path[1]]
+                names.append(node.name)
+                path = path[2:]
+            if text and len(names) > 1 and not path:
+                found[".".join(names)] = text
+    return found
+
+
+def write_comments(out: Path, work: Path) -> None:
+    """Write the contracts' comments to `out`, one JSON object."""
+    image(ROOT / "proto", work / "commented.binpb")
+    found = comments((work / "commented.binpb").read_bytes())
+    text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False)
+    (out / "ovr" / "alpr" / "v1" / "comments.json").write_text(text + "\n", encoding="utf-8")
+
+
 def generate(out: Path) -> None:
     """Write the stubs of every contract, and of the validation rules, to `out`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -72,6 +110,7 @@ def generate(out: Path) -> None:
         command = ["protoc", f"--descriptor_set_in={work / 'rules.binpb'}", f"--python_out={out}", RULES]
         if protoc.main(command) != 0:
             raise SystemExit(1)
+        write_comments(out, work)
     for folder in {path.parent for path in out.rglob("*_pb2.py")}:
         while folder != out:
             (folder / "__init__.py").touch()
