@@ -1,4 +1,4 @@
-"""Synthetic street scenes with exact labels: drawn vehicles, rendered plates, weather, light and cheap cameras.
+"""Synthetic street scenes with exact labels: drawn vehicles, rendered plates, weather, light, camera.
 
 Everything is seeded: the same generator state gives the same picture, byte for byte.
 """
@@ -11,20 +11,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from synth.layouts.style import Style
 from synth.plate import REGIONS, render_plate
 from synth.street import paint_street, rain
-from synth.vehicle import PIXELS_PER_METRE, SHAPES, Image, Vehicle, draw_vehicle
+from synth.vehicle import PIXELS_PER_METRE, SHAPES, Colour, Image, Vehicle, draw_vehicle
 
 Rng = np.random.Generator
 Matrix = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 
-KIND_WEIGHTS = {"hatchback": 5, "sedan": 5, "suv": 4, "van": 3, "pickup": 2, "truck": 2, "bus": 2, "motorcycle": 2}
+KIND_WEIGHTS = {
+    "hatchback": 5,
+    "sedan": 5,
+    "suv": 4,
+    "van": 3,
+    "pickup": 2,
+    "truck": 2,
+    "bus": 2,
+    "motorcycle": 2,
+}
 
 
 @dataclass(frozen=True)
 class PlacedPlate:
-    """A plate in a scene: `box` is x1, y1, x2, y2 in pixels, `corners` [4, 2] run tl, tr, br, bl of the plate itself."""
+    """A plate in a scene.
+
+    `box` is x1, y1, x2, y2 in pixels; `corners` [4, 2] are the plate's own: tl, tr, br, bl.
+    """
 
     text: str
     region: str
@@ -58,12 +71,22 @@ class Actor:
     region: str
 
 
-def cast(kind: str, rear: bool, region: str | None, text: str | None, rng: Rng, dirt: float = 0.0) -> Actor:
-    """A vehicle of `kind` wearing a plate of `region` (both random texts and regions when None)."""
+def cast(
+    kind: str,
+    rear: bool,
+    region: str | None,
+    text: str | None,
+    rng: Rng,
+    *,
+    dirt: float = 0.0,
+    paint: Colour | None = None,
+    style: Style | None = None,
+) -> Actor:
+    """A vehicle of `kind` wearing a plate of `region`; what is None is chosen at random."""
     region = region or REGIONS[int(rng.integers(len(REGIONS)))]
-    plate = render_plate(region, text, rng)
+    plate = render_plate(region, text, rng, style=style)
     aspect = plate.image.shape[1] / plate.image.shape[0]
-    vehicle = draw_vehicle(kind, rear, rng, plate_aspect=aspect)
+    vehicle = draw_vehicle(kind, rear, rng, paint, plate_aspect=aspect)
     face = soil(plate.image, dirt, rng) if dirt else plate.image
     wear(vehicle, face)
     return Actor(vehicle, plate.text, region)
@@ -75,10 +98,17 @@ def wear(vehicle: Vehicle, face: Image) -> None:
     wide = float(np.linalg.norm(corners[1] - corners[0]))
     shrink = wide / face.shape[1]
     if shrink < 0.8:
-        face = np.asarray(cv2.resize(face, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+        face = np.asarray(
+            cv2.resize(face, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8
+        )
     h, w = face.shape[:2]
     source = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
-    cover(vehicle.image, face, np.full((h, w), 255, np.uint8), cv2.getPerspectiveTransform(source, corners))
+    cover(
+        vehicle.image,
+        face,
+        np.full((h, w), 255, np.uint8),
+        np.asarray(cv2.getPerspectiveTransform(source, corners)),
+    )
 
 
 def soil(face: Image, amount: float, rng: Rng) -> Image:
@@ -90,7 +120,10 @@ def soil(face: Image, amount: float, rng: Rng) -> Image:
 
 
 def cover(canvas: Image, sprite: Image, alpha: Image, matrix: Matrix) -> NDArray[np.float32] | None:
-    """Warp a sprite onto the canvas, in place; returns where it lies, 0..1 [h, w], or None when it misses the canvas."""
+    """Warp a sprite onto the canvas, in place.
+
+    Returns where it lies, 0..1 [h, w], or None when it misses the canvas.
+    """
     h, w = sprite.shape[:2]
     outline = cv2.perspectiveTransform(np.array([[[0, 0], [w, 0], [w, h], [0, h]]], np.float32), matrix)[0]
     x1, y1 = np.maximum(np.floor(outline.min(0)).astype(int), 0)
@@ -115,12 +148,12 @@ def cover(canvas: Image, sprite: Image, alpha: Image, matrix: Matrix) -> NDArray
 
 
 def stand(vehicle: Vehicle, x: float, y: float, scale: float, yaw: float = 0.0) -> Matrix:
-    """Map from the drawing to the picture: its foot's middle at (x, y), `scale` pixels a metre, turned a little by `yaw`."""
+    """The 3x3 map from drawing to picture: foot at (x, y), `scale` pixels a metre, turned by `yaw`."""
     h, w = vehicle.image.shape[:2]
     s = scale / PIXELS_PER_METRE
     to_foot = np.array([[1, 0, -w / 2], [0, 1, -h], [0, 0, 1]], np.float64)
     turn = np.array([[np.cos(yaw), 0, 0], [0.18 * np.sin(yaw), 1, 0], [0.35 * np.sin(yaw) / w, 0, 1]])
-    return np.array([[s, 0, x], [0, s, y], [0, 0, 1]]) @ turn @ to_foot
+    return np.asarray(np.array([[s, 0, x], [0, s, y], [0, 0, 1]]) @ turn @ to_foot)
 
 
 def shadow(canvas: Image, x: float, y: float, half: float) -> None:
@@ -135,17 +168,28 @@ def shadow(canvas: Image, x: float, y: float, half: float) -> None:
     canvas[y1:y2, x1:x2] = (canvas[y1:y2, x1:x2] * (1 - inside)).astype(np.uint8)
 
 
-def place(canvas: Image, actor: Actor, matrix: Matrix, light: float = 1.0) -> tuple[PlacedVehicle, PlacedPlate, NDArray[np.float32]] | None:
-    """Draw an actor, in place; its labels (not clipped to the picture) and where it lies, or None when it is outside."""
+def place(
+    canvas: Image, actor: Actor, matrix: Matrix, light: float = 1.0
+) -> tuple[PlacedVehicle, PlacedPlate, NDArray[np.float32]] | None:
+    """Draw an actor, in place.
+
+    Its labels (not clipped to the picture) and where it lies, or None when it is outside.
+    """
     vehicle = actor.vehicle
     sprite = vehicle.image if light == 1.0 else (vehicle.image * light).clip(0, 255).astype(np.uint8)
     placed = cover(canvas, sprite, vehicle.alpha, matrix)
     if placed is None:
         return None
     x1, y1, x2, y2 = vehicle.body
-    body = cv2.perspectiveTransform(np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]]], np.float32), matrix)[0]
+    body = cv2.perspectiveTransform(np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]]], np.float32), matrix)[
+        0
+    ]
     corners = np.asarray(cv2.perspectiveTransform(vehicle.plate[None], matrix)[0], np.float32)
-    return PlacedVehicle(vehicle.label, bounds(body)), PlacedPlate(actor.text, actor.region, bounds(corners), corners), placed
+    return (
+        PlacedVehicle(vehicle.label, bounds(body)),
+        PlacedPlate(actor.text, actor.region, bounds(corners), corners),
+        placed,
+    )
 
 
 def bounds(points: NDArray[np.float32]) -> Box:
@@ -179,14 +223,17 @@ def render_scene(rng: Rng, size: tuple[int, int] | None = None, background: Imag
     if background is None:
         canvas, level = paint_street(width, height, rng)
     else:
-        canvas = np.asarray(cv2.resize(background, (width, height), interpolation=cv2.INTER_AREA), np.uint8).copy()
+        canvas = np.asarray(
+            cv2.resize(background, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        ).copy()
         level = int(height * rng.uniform(0.2, 0.5))
     draft = _Draft()
     depths = np.sort(rng.uniform(0, 1, int(rng.choice([1, 1, 2, 2, 3, 4, 6]))))
     for depth in depths:
         _populate(canvas, draft, level, float(depth), rng)
-    clear = [p for p in draft.plates if 0 <= p.box[0] and p.box[2] < width and 0 <= p.box[1] and p.box[3] < height]
     vehicles = tuple(PlacedVehicle(v.label, _clipped(v.box, width, height)) for v in draft.vehicles)
+    clear = [p for p in draft.plates if _inside(p.box, (0, 0, width, height))]
+    clear = [p for p in clear if any(_inside(p.box, v.box) for v in draft.vehicles)]
     return Scene(camera(canvas, clear, rng), tuple(clear), vehicles)
 
 
@@ -197,7 +244,7 @@ def _populate(canvas: Image, draft: _Draft, level: int, depth: float, rng: Rng) 
     weights = np.array(list(KIND_WEIGHTS.values()), np.float64)
     kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
     dirt = rng.uniform(0.1, 0.5) if rng.random() < 0.25 else 0.0
-    actor = cast(kind, bool(rng.random() < 0.5), None, None, rng, dirt)
+    actor = cast(kind, bool(rng.random() < 0.5), None, None, rng, dirt=dirt)
     wide = width * float(np.exp(np.log(0.06) + (np.log(1.25) - np.log(0.06)) * depth))
     x = rng.uniform(0.05, 0.95) * width
     y = level + (height - level) * float(np.clip(depth * 1.1 + rng.normal(0, 0.05), 0.06, 1.25))
@@ -218,6 +265,10 @@ def _clipped(box: Box, width: int, height: int) -> Box:
     return max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
 
 
+def _inside(inner: Box, outer: Box) -> bool:
+    return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+
+
 def camera(image: Image, plates: list[PlacedPlate], rng: Rng) -> Image:
     """What light, weather and a cheap camera make of a clean picture."""
     style = rng.random()
@@ -229,7 +280,13 @@ def camera(image: Image, plates: list[PlacedPlate], rng: Rng) -> Image:
         fog = rng.uniform(0.2, 0.6)
         image = np.asarray(image * (1 - fog) + 200 * fog, np.uint8)
     if rng.random() < 0.25:
-        image = glare(image, rng.uniform(0, image.shape[1]), rng.uniform(0, image.shape[0]), rng.uniform(0.05, 0.3), rng.uniform(60, 220))
+        image = glare(
+            image,
+            rng.uniform(0, image.shape[1]),
+            rng.uniform(0, image.shape[0]),
+            rng.uniform(0.05, 0.3),
+            rng.uniform(60, 220),
+        )
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), np.uint8)
     noise = rng.normal(0, rng.uniform(1, 9), image.shape).astype(np.float32)
     return (image + noise).clip(0, 255).astype(np.uint8)
@@ -239,8 +296,7 @@ def night(image: Image, plates: list[PlacedPlate], rng: Rng, infrared: bool) -> 
     """Darkness in which plates, lit by headlamps or infrared, stand out."""
     light = np.full(image.shape[:2], rng.uniform(0.2, 0.5), np.float32)
     for plate in plates:
-        x1, y1, x2, y2 = plate.box
-        spread = max(4.0, (x2 - x1) * rng.uniform(0.4, 1.2))
+        spread = max(4.0, (plate.box[2] - plate.box[0]) * rng.uniform(0.4, 1.2))
         patch = np.zeros_like(light)
         cv2.fillConvexPoly(patch, plate.corners.astype(np.int32), 1.0)
         light += cv2.GaussianBlur(patch, (0, 0), spread) * 1.0 + patch * rng.uniform(0.2, 0.9)
@@ -253,6 +309,7 @@ def night(image: Image, plates: list[PlacedPlate], rng: Rng, infrared: bool) -> 
 def glare(image: Image, x: float, y: float, radius: float, strength: float) -> Image:
     """A bloom of light round (x, y); `radius` is a share of the picture's width."""
     h, w = image.shape[:2]
-    yy, xx = np.mgrid[0:h, 0:w].astype(np.float32)
-    falloff = np.exp(-(((xx - x) ** 2 + (yy - y) ** 2) / (radius * w) ** 2))[..., None]
-    return np.asarray((image + falloff * strength).clip(0, 255), np.uint8)
+    across = np.exp(-(((np.arange(w, dtype=np.float32) - x) / (radius * w)) ** 2))
+    down = np.exp(-(((np.arange(h, dtype=np.float32) - y) / (radius * w)) ** 2))
+    bloom = (down[:, None] * across[None] * strength).astype(np.int16)
+    return np.asarray(cv2.add(image, cv2.merge([bloom] * 3), dtype=cv2.CV_8U), np.uint8)

@@ -1,7 +1,7 @@
-"""Random training views: one affine warp per picture, plates pasted over the labelled ones, mosaic, light and noise.
+"""Random training views: an affine warp, plates pasted over the labelled ones, mosaic, light and noise.
 
-Everything happens at output resolution, so that a 320 px photo enlarged three times still carries a sharp plate.
-Boxes are float arrays [n, 5]: class, x1, y1, x2, y2 in pixels of the view.
+Everything happens at output resolution, so that a 320 px photo enlarged three times still carries a sharp
+plate. Boxes are float arrays [n, 5]: class, x1, y1, x2, y2 in pixels of the view.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def single(library: Library, width: int, height: int, rng: Rng) -> View:
     matrix, angle = random_affine(image.shape[1], image.shape[0], boxes, width, height, rng)
     shrinks = abs(np.linalg.det(matrix[:, :2])) < 0.25
     if shrinks:  # a plain warp of a large photo would alias
-        image, matrix = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), matrix * [[2, 2, 1]]
+        image, matrix = (
+            cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+            matrix * [[2, 2, 1]],
+        )
     border = int(rng.integers(30, 200))
     canvas = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
     base = matrix * [[0.5, 0.5, 1]] if shrinks else matrix
@@ -116,13 +119,18 @@ def single(library: Library, width: int, height: int, rng: Rng) -> View:
 def random_affine(
     w: int, h: int, boxes: Boxes, width: int, height: int, rng: Rng
 ) -> tuple[NDArray[np.float64], float]:
-    """A 2x3 map from the picture to the view and its angle in degrees; zooms towards a plate more often than not."""
+    """A 2x3 map from the picture to the view and its angle in degrees.
+
+    Zooms towards a plate more often than not.
+    """
     fit = min(width / w, height / h)
     angle = rng.uniform(-30, 30) if rng.random() < 0.25 else rng.normal(0, 4)
     plates = boxes[boxes[:, 0] == PLATE]
     zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
     target = np.array([w, h]) * rng.uniform(0.35, 0.65, 2)
-    if len(plates) and rng.random() < 0.6:  # choose how wide this plate shall be, from 4 % to 70 % of the view
+    if (
+        len(plates) and rng.random() < 0.6
+    ):  # choose how wide this plate shall be, from 4 % to 70 % of the view
         plate = plates[int(rng.integers(len(plates)))]
         wanted = float(np.exp(rng.uniform(np.log(0.05), np.log(0.7)))) * width
         zoom = float(np.clip(wanted / (plate[3] - plate[1]) / fit, 0.4, 8))
@@ -140,7 +148,10 @@ def random_affine(
 
 
 def transform(boxes: Boxes, matrix: NDArray[np.float64]) -> Boxes:
-    """Boxes after an affine map. A vehicle does not fill its corners, so its box grows less under rotation."""
+    """Boxes after an affine map.
+
+    A vehicle does not fill its corners, so its box grows less under rotation.
+    """
     if not len(boxes):
         return boxes
     x1, y1, x2, y2 = boxes[:, 1:].T
@@ -167,18 +178,32 @@ def clip(boxes: Boxes, width: int, height: int, everything: bool = False) -> tup
         return cut[inside], cut[:0]
     visible = np.prod(sides, axis=1) / np.maximum(area, 1)
     plate = boxes[:, 0] == PLATE
-    good = np.where(plate, (visible > 0.7) & (sides[:, 0] >= 7) & (sides[:, 1] >= 3), (visible > 0.25) & (sides.min(1) >= 9))
+    good = np.where(
+        plate,
+        (visible > 0.7) & (sides[:, 0] >= 7) & (sides[:, 1] >= 3),
+        (visible > 0.25) & (sides.min(1) >= 9),
+    )
     return cut[inside & good], cut[inside & ~good]
 
 
-def replace_plates(library: Library, canvas: Image, boxes: Boxes, angle: float, rng: Rng) -> tuple[Image, Boxes]:
+def replace_plates(
+    library: Library, canvas: Image, boxes: Boxes, angle: float, rng: Rng
+) -> tuple[Image, Boxes]:
     """Paste other plates, of any country and shape, over the labelled ones."""
     boxes = boxes.copy()
     height, width = canvas.shape[:2]
     for row in boxes:
         x1, y1, x2, y2 = row[1:]
         w, h = x2 - x1, y2 - y1
-        if row[0] != PLATE or w < 9 or rng.random() < 0.25 or x1 < 1 or y1 < 1 or x2 > width - 1 or y2 > height - 1:
+        if (
+            row[0] != PLATE
+            or w < 9
+            or rng.random() < 0.25
+            or x1 < 1
+            or y1 < 1
+            or x2 > width - 1
+            or y2 > height - 1
+        ):
             continue
         erase(canvas, x1, y1, x2, y2)
         crop = library.plate(rng)
@@ -226,7 +251,10 @@ def paste(canvas: Image, crop: Image, quad: NDArray[np.float32], rng: Rng) -> No
     matrix = cv2.getPerspectiveTransform(source, quad - np.array([x0, y0], np.float32))
     shape = (int(x1 - x0), int(y1 - y0))
     plate = cv2.warpPerspective(crop, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.warpPerspective(np.full((ch, cw), 255, np.uint8), matrix, shape).astype(np.float32)[..., None] / 255
+    mask = (
+        cv2.warpPerspective(np.full((ch, cw), 255, np.uint8), matrix, shape).astype(np.float32)[..., None]
+        / 255
+    )
     region = canvas[y0:y1, x0:x1].astype(np.float32)
     light = float(np.clip((region.mean() + 40) / (plate.mean() + 1), 0.25, 1.6)) ** rng.uniform(0.0, 0.9)
     lit = np.clip(plate.astype(np.float32) * light + rng.normal(0, 6), 0, 255)
@@ -257,7 +285,9 @@ def quarter_turn(view: View, turns: int) -> View:
 
     def turn(boxes: Boxes) -> Boxes:
         for _ in range(turns):
-            boxes = np.column_stack([boxes[:, 0], boxes[:, 2], size - boxes[:, 3], boxes[:, 4], size - boxes[:, 1]])
+            boxes = np.column_stack(
+                [boxes[:, 0], boxes[:, 2], size - boxes[:, 3], boxes[:, 4], size - boxes[:, 1]]
+            )
         return boxes.astype(np.float32)
 
     return View(np.ascontiguousarray(np.rot90(view.image, turns)), turn(view.boxes), turn(view.ignore))
@@ -279,7 +309,7 @@ def photometric(image: Image, rng: Rng) -> Image:
     elif rng.random() < 0.15:
         out = motion_blur(out, int(rng.integers(3, 9)), rng.uniform(0, 180))
     if rng.random() < 0.25:
-        noise = np.empty(out.shape[:2] + (1 if rng.random() < 0.5 else 3,), np.float32)
+        noise = np.empty((*out.shape[:2], 1 if rng.random() < 0.5 else 3), np.float32)
         cv2.randn(noise, 0, float(rng.uniform(2, 18)))
         out = out + (noise if noise.ndim == 3 else noise[..., None])
     result = out.clip(0, 255).astype(np.uint8)

@@ -1,7 +1,9 @@
-"""Prepare the detector's training set: `python -m training.detector.data --config training/detector/config.yaml`.
+"""Prepare the detector's training set.
 
-Photos, plate crops and synthetic scenes become one folder of JPEGs and a `records.jsonl`. Labels the loss must not learn
-from (uncertain pseudo-labels, photos whose vehicles are unknown) become `ignore` boxes.
+`python -m training.detector.data --config training/detector/config.yaml`.
+
+Photos, plate crops and synthetic scenes become one folder of JPEGs and a `records.jsonl`. Labels the loss
+must not learn from (uncertain pseudo-labels, photos whose vehicles are unknown) become `ignore` boxes.
 """
 
 from __future__ import annotations
@@ -24,14 +26,19 @@ SURE_VEHICLE = 0.5  # pseudo-labels from 0.45 to here are right in 65-85 %: neit
 
 @dataclass
 class Record:
-    """One picture: boxes are [class, x1, y1, x2, y2] in pixels; `ignore` boxes teach nothing about their class."""
+    """One picture: boxes are [class, x1, y1, x2, y2] in pixels.
+
+    `ignore` boxes teach nothing about their class.
+    """
 
     image: str
     source: str
     weight: float
     boxes: list[list[float]] = field(default_factory=list)
     ignore: list[list[float]] = field(default_factory=list)
-    quads: list[list[float]] = field(default_factory=list)  # corners of each plate in `boxes`, where known: 8 numbers
+    quads: list[list[float]] = field(
+        default_factory=list
+    )  # corners of each plate in `boxes`, where known: 8 numbers
 
 
 def load_labels(folder: Path) -> Iterator[dict[str, Any]]:
@@ -106,7 +113,11 @@ def prepare_scenes(cfg: dict[str, Any], out: Path) -> Iterator[Record]:
         return
     from synth.scene import render_scene
 
-    empty = [Path(cfg["photos"]) / "neg_gray" / r["image"] for r in load_labels(Path(cfg["photos"]) / "neg_gray") if not r["vehicles"]]
+    empty = [
+        Path(cfg["photos"]) / "neg_gray" / r["image"]
+        for r in load_labels(Path(cfg["photos"]) / "neg_gray")
+        if not r["vehicles"]
+    ]
     for index in tqdm(range(cfg["scenes"]), desc="synthetic scenes"):
         rng = np.random.default_rng([cfg["seed"], index])
         real = cv2.imread(str(empty[int(rng.integers(len(empty)))])) if index % 3 == 0 else None
@@ -153,7 +164,9 @@ def parse_args(description: str) -> argparse.ArgumentParser:
     """The two options every command of this package has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.yaml"))
-    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override a setting")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="section.key=value", help="override a setting"
+    )
     return parser
 
 

@@ -1,8 +1,11 @@
-"""Measure an exported detector: `python -m training.detector.evaluate models/yolo11n-plate.onnx --config ...`.
+"""Measure an exported detector.
 
-For each dev set: share of labelled plates found (IoU 0.5 and score >= 0.25), mean IoU of those, share of pseudo-labelled
-vehicles found, plates claimed per picture, and milliseconds per picture (one thread). `--draw DIR` draws every picture
-whose plates were missed, or that has a plate where there is none; keep that folder outside the repository.
+`python -m training.detector.evaluate models/yolo11n-plate.onnx --config ...`.
+
+For each dev set: share of labelled plates found (IoU 0.5 and score >= 0.25), mean IoU of those, share of
+pseudo-labelled vehicles found, plates claimed per picture, and milliseconds per picture (one thread). `--draw
+DIR` draws every picture whose plates were missed, or that has a plate where there is none; keep that folder
+outside the repository.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class Detector:
 
 
 def letterbox(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.float32], float]:
-    """The picture with its long side at `size`, padded right and below to multiples of 32, as [1, 3, h, w]; the scale."""
+    """The picture as [1, 3, h, w], its long side `size`, padded to multiples of 32; and the scale."""
     scale = size / max(image.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     h, w = (max(1, round(side * scale)) for side in image.shape[:2])
@@ -59,8 +62,15 @@ def decode(head: NDArray[np.float32], scale: float, threshold: float) -> Detecti
     kept = score >= threshold
     centre, side = head[:2, kept].T / scale, head[2:4, kept].T / scale
     boxes, score, kind = np.concatenate([centre - side / 2, side], 1), score[kept], kind[kept]
-    chosen = cv2.dnn.NMSBoxesBatched(boxes.tolist(), score.tolist(), kind.tolist(), threshold, 0.5) if len(boxes) else []
-    rows = [[*boxes[i, :2], *(boxes[i, :2] + boxes[i, 2:]), score[i], kind[i]] for i in np.ravel(chosen).astype(int)]
+    chosen = (
+        cv2.dnn.NMSBoxesBatched(boxes.tolist(), score.tolist(), kind.tolist(), threshold, 0.5)
+        if len(boxes)
+        else []
+    )
+    rows = [
+        [*boxes[i, :2], *(boxes[i, :2] + boxes[i, 2:]), score[i], kind[i]]
+        for i in np.ravel(chosen).astype(int)
+    ]
     return np.asarray(rows, np.float32).reshape(-1, 6)
 
 

@@ -1,8 +1,10 @@
-"""Export a checkpoint: `python -m training.detector.export --checkpoint runs-detector/last.pt --out models/yolo11n-plate.onnx`.
+"""Export a checkpoint.
 
-The ONNX takes float32 RGB 0..1 [n, 3, h, w] (h and w multiples of 32; batch, h and w are free) and gives the raw head,
-[n, 4 + classes, anchors]: centre x, centre y, width, height in pixels of the input, then one probability per class.
-Non-maximum suppression stays outside.
+`python -m training.detector.export --checkpoint runs-detector/last.pt --out models/yolo11n-plate.onnx`.
+
+The ONNX takes float32 RGB 0..1 [n, 3, h, w] (h and w multiples of 32; batch, h and w are free) and gives the
+raw head, [n, 4 + classes, anchors]: centre x, centre y, width, height in pixels of the input, then one
+probability per class. Non-maximum suppression stays outside.
 """
 
 from __future__ import annotations
@@ -53,7 +55,11 @@ def export(checkpoint: Path, out: Path) -> str:
         dynamo=False,
     )
     slim = onnxslim.slim(str(out))
-    for key, value in {"names": ",".join(cfg["model"]["classes"]), "stride": "32", "licence": "AGPL-3.0"}.items():
+    for key, value in {
+        "names": ",".join(cfg["model"]["classes"]),
+        "stride": "32",
+        "licence": "AGPL-3.0",
+    }.items():
         entry = slim.metadata_props.add()
         entry.key, entry.value = key, value
     onnx.checker.check_model(slim)

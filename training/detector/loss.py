@@ -45,7 +45,9 @@ class DetectionLoss(v8DetectionLoss):
         self.masked = MaskedBce()
         self.bce = self.masked
 
-    def __call__(self, preds: dict[str, Any], batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def __call__(
+        self, preds: dict[str, Any], batch: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss terms (box, cls, dfl) times the batch size, and their detached values."""
         points, strides = make_anchors(preds["feats"], self.stride, 0.5)
         centres = points * strides

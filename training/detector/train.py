@@ -1,7 +1,7 @@
 """Train yolo11n-plate: `python -m training.detector.train --config training/detector/config.yaml`.
 
-Resumes from the last checkpoint in `train.out`. Runs on a GPU when there is one, else on `train.threads` CPU threads in
-bfloat16 (AMX makes that twice as fast as float32).
+Resumes from the last checkpoint in `train.out`. Runs on a GPU when there is one, else on `train.threads` CPU
+threads in bfloat16 (AMX makes that twice as fast as float32).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def collate(views: list[View], device: torch.device) -> tuple[torch.Tensor, dict
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).to(device).float().div_(255)
     size = images.shape[-1]
     rows = np.concatenate([np.column_stack([np.full(len(v.boxes), i), v.boxes]) for i, v in enumerate(views)])
-    ignore = np.concatenate([np.column_stack([np.full(len(v.ignore), i), v.ignore]) for i, v in enumerate(views)])
+    ignore = np.concatenate(
+        [np.column_stack([np.full(len(v.ignore), i), v.ignore]) for i, v in enumerate(views)]
+    )
     xyxy = rows[:, 2:] / size
     centres, sides = (xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]
     batch = {
@@ -37,14 +39,19 @@ def collate(views: list[View], device: torch.device) -> tuple[torch.Tensor, dict
         "bboxes": torch.from_numpy(np.concatenate([centres, sides], 1)),
         "ignore": torch.from_numpy(ignore),
     }
-    return images.contiguous(memory_format=torch.channels_last), {k: v.float().to(device) for k, v in batch.items()}
+    return images.contiguous(memory_format=torch.channels_last), {
+        k: v.float().to(device) for k, v in batch.items()
+    }
 
 
 def make_optimizer(model: torch.nn.Module, cfg: dict[str, Any]) -> torch.optim.Optimizer:
     """Weight decay on convolution weights alone."""
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": cfg["weight_decay"]}, {"params": plain, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": cfg["weight_decay"]},
+        {"params": plain, "weight_decay": 0.0},
+    ]
     if cfg["optimizer"] == "sgd":
         return torch.optim.SGD(groups, lr=cfg["lr"], momentum=0.937, nesterov=True)
     return torch.optim.AdamW(groups, lr=cfg["lr"], betas=(0.9, 0.99))
@@ -53,7 +60,9 @@ def make_optimizer(model: torch.nn.Module, cfg: dict[str, Any]) -> torch.optim.O
 def plan(stages: list[dict[str, Any]], seed: int) -> list[tuple[int, int]]:
     """(side, batch) of every step. A fixed seed, so that a resumed run continues the same plan."""
     chooser = random.Random(seed)
-    return [(chooser.choice(stage["sizes"]), stage["batch"]) for stage in stages for _ in range(stage["steps"])]
+    return [
+        (chooser.choice(stage["sizes"]), stage["batch"]) for stage in stages for _ in range(stage["steps"])
+    ]
 
 
 class Trainer:
@@ -164,6 +173,8 @@ def train(cfg: dict[str, Any], start_from: Path | None) -> None:
 
 if __name__ == "__main__":
     parser = parse_args(__doc__ or "")
-    parser.add_argument("--start-from", type=Path, help="checkpoint whose weights to start from (ignored when resuming)")
+    parser.add_argument(
+        "--start-from", type=Path, help="checkpoint whose weights to start from (ignored when resuming)"
+    )
     args = parser.parse_args()
     train(load_config(args.config, args.set), args.start_from)
