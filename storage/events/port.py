@@ -1,7 +1,7 @@
 """The event store: what passed, where and when, and how the cameras are.
 
-The embedded adapter is `storage.events.sqlite`. Every method raises `mesh.errors.MeshError` with kind UNAVAILABLE when
-the store cannot be reached or written now; what else it raises is said at the method.
+The embedded adapter is `storage.events.sqlite`. Every method raises `mesh.errors.MeshError` with kind
+UNAVAILABLE when the store cannot be reached or written now; what else it raises is said at the method.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from plates.event import Outcome, PlateEvent
 class EventFilter:
     """Which events are meant; empty fields mean any.
 
-    Times are about `best_seen_at`: from `start` on, before `end`. A region without a state takes in all its states.
-    `min_confidence` above 0 leaves out events without a plate.
+    Times are about `best_seen_at`: from `start` on, before `end`. A region without a state takes in all its
+    states. `min_confidence` above 0 leaves out events without a plate.
     """
 
     camera_ids: tuple[str, ...] = ()
@@ -77,8 +77,8 @@ class GroupBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AggregateRow:
-    """One count. `group` holds the groups' values in the order asked, enumerations by their values, empty for none;
-    `mean_confidence` is over the events that have a plate, 0 if none has."""
+    """One count. `group` holds the groups' values in the order asked, enumerations by their values, empty for
+    none; `mean_confidence` is over the events that have a plate, 0 if none has."""
 
     bucket_start: datetime | None
     group: tuple[str, ...]
@@ -160,8 +160,8 @@ class EventReader(Protocol):
         """Those of `event_ids` that are stored, by id."""
 
     async def list_events(self, filter: EventFilter, page_size: int, page_token: str = "") -> EventPage:
-        """Events by (best_seen_at, event_id), newest first. INVALID if the token belongs to another filter. Events that
-        arrive between two pages neither repeat nor hide others."""
+        """Events by (best_seen_at, event_id), newest first. INVALID if the token belongs to another filter.
+        Events that arrive between two pages neither repeat nor hide others."""
 
     async def aggregate(
         self, filter: EventFilter, bucket: Bucket, group_by: Sequence[GroupBy], limit: int
@@ -179,8 +179,8 @@ class EventStore(EventReader, Protocol):
     """The whole store, as the event writer opens it."""
 
     async def write(self, events: Sequence[PlateEvent]) -> int:
-        """Store all or none, durable when this returns; how many of them were new. An id that is stored already stays
-        as it is."""
+        """Store all or none, durable when this returns; how many of them were new. An id that is stored
+        already stays as it is."""
 
     async def save_status(self, statuses: Sequence[NodeStatus]) -> None:
         """Keep the newest status of each camera; older ones are ignored."""

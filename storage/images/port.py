@@ -1,15 +1,18 @@
 """The image store: evidence by the hash of its content.
 
-The embedded adapter is `storage.images.directory`. Every method raises `mesh.errors.MeshError` with kind UNAVAILABLE when
-the store cannot be reached or written now, and INVALID for a key that is not of the form
+The embedded adapter is `storage.images.directory`. Every method raises `mesh.errors.MeshError` with kind
+UNAVAILABLE when the store cannot be reached or written now, and INVALID for a key that is not of the form
 "sha256/<first two digits>/<sha256>.jpg" (or .png).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from mesh.errors import Kind, MeshError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class ImageStore(Protocol):
     """Keeps pictures. What is stored under a key always has the hash the key names."""
 
     async def put(self, key: str, data: bytes, media_type: str) -> None:
-        """Store `data`, durable when this returns. Storing it again only makes it younger. INVALID if the hash of
-        `data` is not the key's or `media_type` not that of its ending."""
+        """Store `data`, durable when this returns. Storing it again only makes it younger. INVALID if the
+        hash of `data` is not the key's or `media_type` not that of its ending."""
 
     async def get(self, key: str) -> StoredImage | None:
         """The picture, or None. DATA_LOSS if the stored bytes no longer have the key's hash."""
@@ -41,3 +44,23 @@ class ImageStore(Protocol):
 
     async def close(self) -> None:
         """Give everything back."""
+
+
+_KEY = re.compile(r"sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})\.(jpg|png)")
+_MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png"}
+_ENDINGS = {media_type: ending for ending, media_type in _MEDIA_TYPES.items()}
+
+
+def image_key(sha256: str, media_type: str) -> str:
+    """The key of a picture; ValueError for a MIME type that is not stored."""
+    if media_type not in _ENDINGS:
+        raise ValueError(f"media type {media_type!r} is none of {', '.join(_ENDINGS)}")
+    return f"sha256/{sha256[:2]}/{sha256}.{_ENDINGS[media_type]}"
+
+
+def parse_image_key(key: str) -> tuple[str, str]:
+    """The hash and the MIME type that a key names; INVALID if it is none."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise MeshError(Kind.INVALID, "IMAGE_KEY_INVALID", f"{key!r} is no key of a picture")
+    return match[2], _MEDIA_TYPES[match[3]]

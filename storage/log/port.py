@@ -1,8 +1,9 @@
-"""The log: topics of records, appended durably, read by groups that remember where they are, and tailed by cursor.
+"""The log: topics of records, appended durably, read by groups that remember where they are, and tailed by
+cursor.
 
-The embedded adapter is `storage.log.sqlite`. An engine with several partitions keeps order by key; the embedded log has
-one partition, 0. Every method raises `mesh.errors.MeshError` with kind UNAVAILABLE when the log cannot be reached or
-written now; what else it raises is said at the method.
+The embedded adapter is `storage.log.sqlite`. An engine with several partitions keeps order by key; the
+embedded log has one partition, 0. Every method raises `mesh.errors.MeshError` with kind UNAVAILABLE when the
+log cannot be reached or written now; what else it raises is said at the method.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class LogWriter(Protocol):
     async def append(self, topic: str, records: Sequence[NewRecord]) -> list[Position]:
         """Append all of `records` or none, in order; they are durable when this returns.
 
-        A caller that is cancelled, or that gets UNAVAILABLE, does not know whether they are on the log: append again,
-        readers take duplicates.
+        A caller that is cancelled, or that gets UNAVAILABLE, does not know whether they are on the log:
+        append again, readers take duplicates.
         """
 
 
@@ -95,8 +96,9 @@ class LogReader(Protocol):
     async def poll(self, max_records: int, timeout: float) -> list[Record]:
         """The next records, in order, as soon as there are any; empty after `timeout` seconds.
 
-        A record is handed out once by each reader; one that was not committed is handed out again by the next reader of
-        the group, or after `rewind`. A member that holds no partition gets nothing. Cancelling loses nothing.
+        A record is handed out once by each reader; one that was not committed is handed out again by the next
+        reader of the group, or after `rewind`. A member that holds no partition gets nothing. Cancelling
+        loses nothing.
         """
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -124,8 +126,8 @@ class LogTail(Protocol):
         """Goes on after the last record that `poll` returned."""
 
     async def poll(self, max_records: int, timeout: float) -> list[TailRecord]:
-        """The next records, in order, as soon as there are any; empty after `timeout` seconds. OUT_OF_RANGE if
-        retention removed records this tail had not come to. Cancelling loses nothing."""
+        """The next records, in order, as soon as there are any; empty after `timeout` seconds. OUT_OF_RANGE
+        if retention removed records this tail had not come to. Cancelling loses nothing."""
 
     async def close(self) -> None:
         """Give back what the tail holds."""
@@ -138,8 +140,9 @@ class Log(LogWriter, Protocol):
         """Join `group` on `topic`. One member at a time holds a partition; the others stand by."""
 
     async def tail(self, topic: str, cursor: str = "") -> LogTail:
-        """A tail after `cursor`: empty means from now on, "0" from the oldest kept. INVALID if it is no cursor of this
-        topic, OUT_OF_RANGE if it is older than what is kept or of a log that no longer exists."""
+        """A tail after `cursor`: empty means from now on, "0" from the oldest kept. INVALID if it is no
+        cursor of this topic, OUT_OF_RANGE if it is older than what is kept or of a log that no longer
+        exists."""
 
     async def check(self) -> None:
         """Return if the log can be written and read now, for readiness."""

@@ -1,13 +1,13 @@
 """The search index: events by plate text.
 
-The embedded adapter is `storage.search.sqlite`. Every method raises `mesh.errors.MeshError` with kind UNAVAILABLE when
-the index cannot be reached or written now; what else it raises is said at the method.
+The embedded adapter is `storage.search.sqlite`. Every method raises `mesh.errors.MeshError` with kind
+UNAVAILABLE when the index cannot be reached or written now; what else it raises is said at the method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
@@ -29,14 +29,14 @@ class SearchMode(Enum):
 class SearchQuery:
     """What is searched for. `text` is taken as people write it: case, spaces and hyphens do not matter.
 
-    In WILDCARD mode "*" stands for any characters and "?" for one. With `confusables`, characters of one group of
-    `plates.confusables` are equal.
+    In WILDCARD mode "*" stands for any characters and "?" for one. With `confusables`, characters of one
+    group of `plates.confusables` are equal.
     """
 
     text: str
     mode: SearchMode
     confusables: bool = False
-    filter: EventFilter = EventFilter()
+    filter: EventFilter = field(default_factory=EventFilter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class SearchReader(Protocol):
     """Finds events."""
 
     async def search(self, query: SearchQuery, page_size: int, page_token: str = "") -> SearchPage:
-        """A page of hits. INVALID if the text holds nothing to search for or the token belongs to another query."""
+        """A page of hits. INVALID if the text holds nothing to search for or the token belongs to another
+        query."""
 
     async def check(self) -> None:
         """Return if the index answers now, for readiness."""
@@ -71,7 +72,8 @@ class SearchIndex(SearchReader, Protocol):
     """The whole index, as the search indexer opens it."""
 
     async def index(self, events: Sequence[PlateEvent]) -> None:
-        """Index those of `events` that have a plate text, durable when this returns. Indexing again changes nothing."""
+        """Index those of `events` that have a plate text, durable when this returns. Indexing again changes
+        nothing."""
 
     async def delete_older_than(self, moment: datetime) -> int:
         """Forget events whose `best_seen_at` is before `moment`; how many."""
