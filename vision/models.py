@@ -1,0 +1,108 @@
+"""From a choice of model and engine to something that detects or reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from plates.event import ModelInfo
+from vision import pp_ocr
+from vision.detector import DetectorSettings, YoloDetector
+from vision.manifest import Manifest, ModelEntry, sha256_of
+from vision.port import Backend, ReaderEngine, VisionError
+from vision.pp_ocr import PpOcrReader, PpOcrSettings
+
+EngineName = Literal["openvino", "onnxruntime", "tensorrt"]
+PP_OCR = "pp-ocr"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model to run, and how.
+
+    `name`: as in the manifest, with or without `@version`; empty for the best installed. `manifest`: another
+    manifest than the shipped one. `threads`: CPU threads of one inference; `streams`: inferences at once.
+    """
+
+    name: str = ""
+    engine: EngineName = "openvino"
+    threads: int = 2
+    streams: int = 1
+    manifest: Path | None = None
+
+
+def open_detector(
+    choice: ModelChoice | None = None, settings: DetectorSettings | None = None
+) -> YoloDetector:
+    """The chosen detector, ready to run; VisionError if it is missing or its file is not what it should be.
+
+    Without `settings` the input's size is the manifest's.
+    """
+    choice = choice or ModelChoice()
+    manifest = Manifest.load(choice.manifest)
+    entry = manifest.find("detector", choice.name)
+    if entry is None:
+        raise VisionError(_unknown("detector", choice.name, manifest, ()))
+    backend = open_backend(manifest.weights(entry), choice)
+    settings = settings or DetectorSettings(size=entry.size)
+    return YoloDetector(backend, entry.info(backend.name), entry.classes, settings)
+
+
+def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
+    """The chosen reader, ready to run; `pp-ocr` is the one from the rapidocr wheel."""
+    choice = choice or ModelChoice()
+    manifest = Manifest.load(choice.manifest)
+    entry = manifest.find("reader", choice.name)
+    if entry is not None:
+        return _open_own_reader(manifest, entry, choice)
+    if choice.name in ("", PP_OCR):
+        return _open_pp_ocr(choice)
+    raise VisionError(_unknown("reader", choice.name, manifest, (PP_OCR,)))
+
+
+def _open_own_reader(manifest: Manifest, entry: ModelEntry, choice: ModelChoice) -> ReaderEngine:
+    raise VisionError(f"{entry.name}: format {entry.format} cannot be read")
+
+
+def _open_pp_ocr(choice: ModelChoice) -> ReaderEngine:
+    path = pp_ocr.locate()
+    backend = open_backend(path, choice)
+    info = ModelInfo(pp_ocr.NAME, pp_ocr.version(), sha256_of(path), backend.name)
+    return PpOcrReader(backend, info, PpOcrSettings())
+
+
+def _unknown(kind: str, name: str, manifest: Manifest, further: tuple[str, ...]) -> str:
+    known = [entry.name for entry in manifest.entries if entry.kind == kind] + list(further)
+    listed = f"there are: {', '.join(known)}" if known else "none is installed"
+    return f"no {kind} called {name!r} in {manifest.directory}; {listed}"
+
+
+def open_backend(path: Path, choice: ModelChoice) -> Backend:
+    """A network loaded into the chosen engine; VisionError if the engine is not installed."""
+    try:
+        return _ENGINES[choice.engine](path, choice)
+    except ImportError as error:
+        raise VisionError(f"the engine {choice.engine} is not installed here: {error}") from error
+
+
+# Each engine's package is imported only when it is chosen: none but OpenVINO need be installed.
+
+
+def _openvino(path: Path, choice: ModelChoice) -> Backend:
+    from vision.backends.openvino import OpenVinoBackend
+
+    return OpenVinoBackend(path, threads=choice.threads, streams=choice.streams)
+
+
+def _onnxruntime(path: Path, choice: ModelChoice) -> Backend:
+    from vision.backends.onnx import OnnxBackend
+
+    return OnnxBackend(path, threads=choice.threads)
+
+
+_ENGINES: dict[str, Callable[[Path, ModelChoice], Backend]] = {
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}

@@ -1,0 +1,104 @@
+"""A whole picture in, its plates out: detect, cut, read, decide. In one process, without any service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from plates.event import Box, Detection, ModelInfo, ObjectClass, Plate, PlateRead
+from plates.fusion import FusionSettings, WeightedRead, fuse
+from vision.crops import MARGIN, crop_plate
+from vision.models import ModelChoice, open_detector, open_reader
+from vision.port import DetectorEngine, Image, ReaderEngine
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """How pictures are read.
+
+    `margins`: a plate is read once for each, cut with that share of its shorter side more on every side, and
+    the reads are fused. `tall`: boxes higher than this many widths are read in both quarter turns.
+    `min_confidence`: reads below it are not reported. `expected_regions`: likely first, ISO 3166-1 alpha-2 in
+    lower case.
+    """
+
+    margins: tuple[float, ...] = (MARGIN,)
+    tall: float = 1.25
+    min_confidence: float = 0.0
+    expected_regions: tuple[str, ...] = ()
+    fusion: FusionSettings = field(default_factory=FusionSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRead:
+    """One plate of a picture: what it says, where it is (pixels of the picture), and the detector's score."""
+
+    plate: Plate
+    box: Box
+    score: float
+    read: PlateRead
+
+
+class PictureReader:
+    """Finds and reads every plate of a picture. Blocking; may be called from any thread its engines allow."""
+
+    def __init__(
+        self, detector: DetectorEngine, reader: ReaderEngine, settings: PipelineSettings | None = None
+    ) -> None:
+        self.detector = detector
+        self.reader = reader
+        self.settings = settings or PipelineSettings()
+
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        """The models that answer, for provenance."""
+        return (self.detector.model, self.reader.model)
+
+    def read(self, image: Image) -> tuple[PictureRead, ...]:
+        """The picture's plates, surest first."""
+        (found,) = self.detector.detect([image])
+        plates = [detection for detection in found if detection.object_class is ObjectClass.PLATE]
+        return self.read_plates(image, plates)
+
+    def read_plates(self, image: Image, plates: Sequence[Detection]) -> tuple[PictureRead, ...]:
+        """What the detected plates say, surest first; those below `min_confidence` are left out."""
+        views = [self._views(image, plate) for plate in plates]
+        reads = iter(self.reader.read([crop for turns in views for turn in turns for crop in turn]))
+        results = [
+            self._decide(plate, [[next(reads) for _ in turn] for turn in turns])
+            for plate, turns in zip(plates, views, strict=True)
+        ]
+        kept = [result for result in results if result.plate.confidence >= self.settings.min_confidence]
+        return tuple(sorted(kept, key=lambda result: -result.plate.confidence))
+
+    def _views(self, image: Image, plate: Detection) -> list[list[Image]]:
+        """For each way the plate may be turned, its crops."""
+        crops = [crop_plate(image, plate, margin) for margin in self.settings.margins]
+        if plate.corners or plate.box.height <= self.settings.tall * plate.box.width:
+            return [crops]
+        turns = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
+        return [[np.asarray(cv2.rotate(crop, turn), np.uint8) for crop in crops] for turn in turns]
+
+    def _decide(self, detection: Detection, turns: Sequence[Sequence[PlateRead]]) -> PictureRead:
+        decided = [(self._fuse(reads), max(reads, key=lambda read: read.confidence)) for reads in turns]
+        plate, read = max(decided, key=lambda pair: pair[0].confidence)
+        return PictureRead(plate, detection.box, detection.score, read)
+
+    def _fuse(self, reads: Sequence[PlateRead]) -> Plate:
+        return fuse(
+            [WeightedRead(read, 1.0) for read in reads],
+            expected_regions=self.settings.expected_regions,
+            settings=self.settings.fusion,
+        ).plate
+
+
+def open_picture_reader(
+    detector: ModelChoice | None = None,
+    reader: ModelChoice | None = None,
+    settings: PipelineSettings | None = None,
+) -> PictureReader:
+    """A picture reader with the chosen models, by default the best that are installed."""
+    return PictureReader(open_detector(detector), open_reader(reader), settings)

@@ -1,0 +1,58 @@
+"""What the rest of the project asks of vision: find objects in pictures, read plates in crops, run tensors.
+
+Pictures are `Image`: uint8, [height, width, 3], blue-green-red. Engines may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from plates.event import Detection, ModelInfo, PlateRead
+
+Image = npt.NDArray[np.uint8]
+Tensor = npt.NDArray[np.float32]
+
+
+class VisionError(Exception):
+    """A model or a picture cannot be used; the message names which one and why."""
+
+
+class DetectorEngine(Protocol):
+    """Finds plates and vehicles."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that answers, for provenance."""
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """The objects of each image, best first, boxes in that image's pixels."""
+
+
+class ReaderEngine(Protocol):
+    """Reads number plates."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that answers, for provenance."""
+
+    def read(self, crops: Sequence[Image]) -> list[PlateRead]:
+        """What each crop says; an empty text if nothing can be read."""
+
+
+class Backend(Protocol):
+    """Runs one network: an inference runtime with a model loaded into it."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name: openvino, onnxruntime or tensorrt."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the model's file says of itself."""
+
+    def run(self, batch: npt.NDArray[np.generic]) -> tuple[Tensor, ...]:
+        """The network's outputs for an input [n, ...]; dtype as the network wants it."""
