@@ -1,0 +1,116 @@
+"""Which reads of a pass show the same plate, and how much each of them counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plates.alignment import Alignment, align, edits
+from plates.event import PlateRead
+from plates.posterior import LogColumn, columns
+from plates.text import MAX_LENGTH
+
+_STRANGER, _KIN = 0.35, 0.7  # agreement up to which a read shows another plate, and from which it shows this one
+_BACKBONES = 8  # distinct texts that are compared with each other
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A read that takes part: its columns, how they lie on the backbone, and what it counts for.
+
+    `quality` says how good the crop and the read are; `evidence` is the factor of its logarithms, 1 for the best read.
+    """
+
+    index: int
+    read: PlateRead
+    columns: list[LogColumn]
+    quality: float
+    alignment: Alignment | None = None
+    evidence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """The reads of one plate. `share` is the probability that this plate is the pass's own, against strangers' reads.
+
+    `weights` are the evidence of every read that was given, in its order, scaled to 1 for the best.
+    """
+
+    text: str
+    members: tuple[Member, ...]
+    share: float
+    weights: tuple[float, ...]
+
+
+def gather(reads: Sequence[tuple[PlateRead, float]], correlation: float) -> Consensus:
+    """The plate that most reads agree on. ValueError for a negative weight or a posterior of the wrong length."""
+    members = _members(reads)
+    if not members:
+        return Consensus("", (), 0.0, tuple(0.0 for _ in reads))
+    text = _backbone(members)
+    aligned = [replace(m, alignment=align(text, m.columns)) for m in members]
+    kin = _weighed(aligned, len(text), correlation)
+    weights = [0.0] * len(reads)
+    best = max((m.evidence for m in kin), default=0.0)
+    for member in kin:
+        weights[member.index] = member.evidence / best
+    return Consensus(text, tuple(kin), _share(kin, aligned), tuple(weights))
+
+
+def _members(reads: Sequence[tuple[PlateRead, float]]) -> list[Member]:
+    members = []
+    for index, (read, weight) in enumerate(reads):
+        if weight < 0.0:
+            raise ValueError(f"weight: {weight} of read {index} is negative")
+        quality = weight * max(read.legibility, 0.01) * max(read.confidence, 0.0004) ** 0.5
+        if 0 < len(read.text) <= MAX_LENGTH and quality > 0.0:
+            members.append(Member(index, read, columns(read), quality))
+    return members
+
+
+def _backbone(members: Sequence[Member]) -> str:
+    """The text that lies nearest to all others, weighted by quality."""
+    mass: dict[str, float] = {}
+    for member in members:
+        mass[member.read.text] = mass.get(member.read.text, 0.0) + member.quality
+    texts = sorted(mass, key=lambda text: (-mass[text], text))[:_BACKBONES]
+    if len(texts) == 1:
+        return texts[0]
+    support = {text: sum(mass[other] * _likeness(text, other) for other in texts) for text in texts}
+    return max(texts, key=lambda text: (support[text], mass[text], text))
+
+
+def _likeness(one: str, other: str) -> float:
+    limit = max(len(one), len(other)) // 2
+    return max(0.0, 1.0 - edits(one, other, limit) / (limit + 1)) ** 2
+
+
+def _weighed(aligned: Sequence[Member], length: int, correlation: float) -> list[Member]:
+    """The members that show the backbone's plate, best first, with their evidence."""
+    kin = []
+    for member in aligned:
+        kinship = _kinship(member)
+        coverage = min(1.0, len(member.columns) / length)
+        if kinship > 0.0:
+            kin.append(replace(member, quality=member.quality * kinship * coverage))
+    kin.sort(key=lambda m: (-m.quality, m.read.text, m.read.confidence, m.read.posterior and m.read.posterior[0][0].probability))
+    best = kin[0].quality
+    return [
+        replace(m, evidence=m.quality / best / (1.0 + correlation * rank)) for rank, m in enumerate(kin)
+    ]
+
+
+def _kinship(member: Member) -> float:
+    if member.alignment is None:
+        return 0.0
+    return min(1.0, max(0.0, (member.alignment.agreement - _STRANGER) / (_KIN - _STRANGER)))
+
+
+def _share(kin: Sequence[Member], aligned: Sequence[Member]) -> float:
+    """How much stronger the reads of this plate are than those of the strongest stranger, 0..1."""
+    strangers: dict[str, float] = {}
+    for member in aligned:
+        if (foreign := 1.0 - _kinship(member)) > 0.0:
+            strangers[member.read.text] = strangers.get(member.read.text, 0.0) + member.quality * foreign
+    own, other = sum(m.quality for m in kin), max(strangers.values(), default=0.0)
+    return own**2 / (own**2 + other**2)
