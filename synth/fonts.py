@@ -1,6 +1,7 @@
 """Typefaces for rendered plates, and glyph masks cut from them.
 
-The default face is Aileron (CC0), which Pillow carries inside its own wheel, so rendering needs no font package.
+The default face is Aileron (CC0), which Pillow carries inside its own wheel, so rendering needs no font
+package.
 Training adds faces close to those struck into plates, found by path when Debian's packages hold them (see
 `docs/experiments.md` for the packages and their licences); a face that is not installed is left out.
 """
@@ -30,7 +31,7 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Face:
-    """One way to draw characters: a font file (None: Pillow's own) with a stroke in 1/64 of the cap height."""
+    """One way to draw characters: a font file (None: Pillow's own), its stroke in 1/64 of the cap height."""
 
     name: str
     path: str | None = None
@@ -38,7 +39,7 @@ class Face:
     kinds: tuple[str, ...] = ()
 
 
-DEFAULT_FACES = tuple(Face(f"aileron-{stroke}", None, stroke, ("any",)) for stroke in (2, 4, 6))
+DEFAULT_FACES = tuple(Face(f"aileron-{stroke}", None, stroke, ("any",)) for stroke in (1, 2, 4))
 """Aileron at three weights; enough for demonstrations and tests."""
 
 FONT_ROOTS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
@@ -71,7 +72,7 @@ _TRAINING = (
     ("NimbusSans-Bold", (0,), "gb br in"),
     ("DejaVuSansCondensed", (1, 3), "us eu in"),
     ("DejaVuSansCondensed-Bold", (0,), "eu gb br"),
-    ("DejaVuSansMono", (2, 4), "eu us"),
+    ("DejaVuSansMono", (1, 3), "eu us"),
     ("DejaVuSansMono-Bold", (0,), "eu gb"),
     ("B612Mono-Bold", (0,), "eu gb br"),
     ("B612-Bold", (0,), "eu gb in"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synth.layouts.style import CODES, PAINTS, Style
 from synth.layouts.europe import EUROPE
+from synth.layouts.style import CODES, PAINTS, Style
 from synth.layouts.united_states import UNITED_STATES
 from synth.layouts.world import WORLD
 

@@ -1,0 +1,1 @@
+"""Training the plate reader: synthetic data, training, evaluation and export, one command each."""
