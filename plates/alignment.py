@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import ne
 
 from plates.posterior import LogColumn
 
@@ -94,11 +95,18 @@ def edits(one: str, other: str, limit: int) -> int:
         return 0
     if abs(len(one) - len(other)) > limit:
         return limit + 1
+    if len(one) == len(other) and (replaced := sum(map(ne, one, other))) <= 2:
+        return min(replaced, limit + 1)  # no shift can be cheaper: it takes two edits itself
     above = list(range(len(other) + 1))
     for i, char in enumerate(one, start=1):
         current = [i]
-        for j, second in enumerate(other, start=1):
-            current.append(min(above[j - 1] + (char != second), above[j] + 1, current[j - 1] + 1))
+        left = i
+        for j, second in enumerate(other):
+            edits_here = above[j] if char == second else above[j] + 1
+            if (missing := above[j + 1] + 1) < edits_here:
+                edits_here = missing
+            left = edits_here if edits_here <= left else left + 1
+            current.append(left)
         if min(current) > limit:
             return limit + 1
         above = current

@@ -12,8 +12,9 @@ from plates.posterior import NONE, SYMBOLS, LogColumn
 _MISSED = math.log(0.05)  # a read shows nothing where there is a character
 _MISSED_AT_END = math.log(0.12)  # the same at either end, where plates are cut off
 _MISSED_RUN = math.log(0.5)  # the same for several characters at an end: part of the plate was hidden
-_INVENTED = 0.03  # a read shows a character where there is none
-_INVENTED_AT_END = 0.06  # the same at either end: frames, bolts, stickers
+_INVENTED = math.log(2.0)  # a character where there is none, against a certain wrong one where there is another
+_INVENTED_AT_END = math.log(6.0)  # the same at either end: frames, bolts, stickers
+_ABSENT = math.log(SYMBOLS - 1.0)  # that nothing stands here, against a certain character, before any read
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,11 @@ def combine(text: str, members: Sequence[Member]) -> list[Column]:
     extras = _extra_places(members)
     columns = []
     for index in range(len(text) + 1):
-        for order in range(extras.get(index, 0)):
-            edge = index in (0, len(text))
-            columns.append(_pool([_extra_vote(m, index, order, edge) for m in members], edge))
+        count = extras.get(index, 0)
+        edge = index in (0, len(text))
+        missed = _MISSED if not edge else _MISSED_AT_END if count == 1 else _MISSED_RUN
+        for order in range(count):
+            columns.append(_pool([_extra_vote(m, index, order, missed) for m in members], edge))
         if index < len(text):
             edge = index in (0, len(text) - 1)
             columns.append(_pool([_vote(m, index) for m in members], edge))
@@ -65,13 +68,13 @@ def _extra_places(members: Sequence[Member]) -> dict[int, int]:
     return most
 
 
-def _extra_vote(member: Member, index: int, order: int, edge: bool) -> Vote:
+def _extra_vote(member: Member, index: int, order: int, missed: float) -> Vote:
     if member.alignment is None:
         return Vote(0.0, None)
     positions = [position for position, before in member.alignment.extra if before == index]
     if order < len(positions):
         return Vote(member.evidence, member.columns[positions[order]])
-    return Vote(member.evidence, None, _MISSED_AT_END if edge else _MISSED)
+    return Vote(member.evidence, None, missed)
 
 
 def _vote(member: Member, index: int) -> Vote:
@@ -96,22 +99,22 @@ def _pool(votes: Sequence[Vote], edge: bool) -> Column:
     absent = any(vote.column is None for vote in votes) or NONE in symbols
     scores = dict.fromkeys(symbols - {NONE}, 0.0)
     rest = 0.0
-    invented = math.log(_INVENTED_AT_END if edge else _INVENTED)
-    nothing = 0.0
-    for evidence, column, missed in ((v.evidence, v.column, v.missed) for v in votes):
+    invented = _INVENTED_AT_END if edge else _INVENTED
+    nothing = _ABSENT
+    for vote in votes:
+        column, evidence = vote.column, vote.evidence
         if column is None:
-            for symbol in scores:
-                scores[symbol] += evidence * missed
-            rest += evidence * missed
+            rest += evidence * vote.missed
             continue
-        listed, lowest = column.listed, column.rest
-        for symbol in scores:
-            scores[symbol] += evidence * listed.get(symbol, lowest)
-        rest += evidence * lowest
-        nothing += evidence * max(column.log(NONE), invented)
+        rest += evidence * column.rest
+        nothing += evidence * max(column.log(NONE), min(0.0, column.rest + invented))
+        for symbol, log in column.listed.items():
+            if symbol != NONE:
+                scores[symbol] += evidence * (log - column.rest)
+    totals = {symbol: rest + score for symbol, score in scores.items()}
     if absent:
-        scores[NONE] = nothing
-    return _normalised(scores, rest, SYMBOLS - len(scores))
+        totals[NONE] = nothing
+    return _normalised(totals, rest, SYMBOLS - len(totals))
 
 
 def _normalised(scores: dict[str, float], rest: float, others: int) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from plates.alignment import Alignment, align, edits
 from plates.event import PlateRead
@@ -11,7 +12,7 @@ from plates.posterior import LogColumn, columns
 from plates.text import MAX_LENGTH
 
 _STRANGER, _KIN = 0.35, 0.7  # agreement up to which a read shows another plate, and from which it shows this one
-_BACKBONES = 8  # distinct texts that are compared with each other
+_BACKBONES = 6  # distinct texts that are compared with each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """The reads of one plate. `share` is the probability that this plate is the pass's own, against strangers' reads.
+    """The reads of one plate. `share` is the probability that this plate is the pass's own, and not `rival`, the
+    strongest text of other plates among the reads (empty: none).
 
     `weights` are the evidence of every read that was given, in its order, scaled to 1 for the best.
     """
@@ -39,6 +41,7 @@ class Consensus:
     text: str
     members: tuple[Member, ...]
     share: float
+    rival: str
     weights: tuple[float, ...]
 
 
@@ -46,7 +49,7 @@ def gather(reads: Sequence[tuple[PlateRead, float]], correlation: float) -> Cons
     """The plate that most reads agree on. ValueError for a negative weight or a posterior of the wrong length."""
     members = _members(reads)
     if not members:
-        return Consensus("", (), 0.0, tuple(0.0 for _ in reads))
+        return Consensus("", (), 0.0, "", tuple(0.0 for _ in reads))
     text = _backbone(members)
     aligned = [replace(m, alignment=align(text, m.columns)) for m in members]
     kin = _weighed(aligned, len(text), correlation)
@@ -54,7 +57,8 @@ def gather(reads: Sequence[tuple[PlateRead, float]], correlation: float) -> Cons
     best = max((m.evidence for m in kin), default=0.0)
     for member in kin:
         weights[member.index] = member.evidence / best
-    return Consensus(text, tuple(kin), _share(kin, aligned), tuple(weights))
+    share, rival = _share(kin, aligned)
+    return Consensus(text, tuple(kin), share, rival, tuple(weights))
 
 
 def _members(reads: Sequence[tuple[PlateRead, float]]) -> list[Member]:
@@ -76,7 +80,11 @@ def _backbone(members: Sequence[Member]) -> str:
     texts = sorted(mass, key=lambda text: (-mass[text], text))[:_BACKBONES]
     if len(texts) == 1:
         return texts[0]
-    support = {text: sum(mass[other] * _likeness(text, other) for other in texts) for text in texts}
+    support = {text: mass[text] for text in texts}
+    for one, other in combinations(texts, 2):
+        likeness = _likeness(one, other)
+        support[one] += mass[other] * likeness
+        support[other] += mass[one] * likeness
     return max(texts, key=lambda text: (support[text], mass[text], text))
 
 
@@ -86,18 +94,25 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _weighed(aligned: Sequence[Member], length: int, correlation: float) -> list[Member]:
-    """The members that show the backbone's plate, best first, with their evidence."""
+    """The members that show the backbone's plate, with their evidence.
+
+    The best counts in full and each further one less, by its rank. Ranks are soft, so that reads of equal quality count
+    the same and the order in which they came does not matter.
+    """
     kin = []
     for member in aligned:
         kinship = _kinship(member)
         coverage = min(1.0, len(member.columns) / length)
         if kinship > 0.0:
-            kin.append(replace(member, quality=member.quality * kinship * coverage))
-    kin.sort(key=lambda m: (-m.quality, m.read.text, m.read.confidence, m.read.posterior and m.read.posterior[0][0].probability))
-    best = kin[0].quality
-    return [
-        replace(m, evidence=m.quality / best / (1.0 + correlation * rank)) for rank, m in enumerate(kin)
-    ]
+            kin.append((member, member.quality * kinship * coverage))
+    best = max(quality for _, quality in kin)
+    powers = [(quality / best) ** 4 for _, quality in kin]
+    members = []
+    for (member, quality), power in zip(kin, powers, strict=True):
+        rank = sum(other / (other + power) for other in powers if other > 0.0) - 0.5
+        evidence = quality / best / (1.0 + correlation * max(0.0, rank))
+        members.append(replace(member, quality=quality, evidence=evidence))
+    return members
 
 
 def _kinship(member: Member) -> float:
@@ -106,11 +121,12 @@ def _kinship(member: Member) -> float:
     return min(1.0, max(0.0, (member.alignment.agreement - _STRANGER) / (_KIN - _STRANGER)))
 
 
-def _share(kin: Sequence[Member], aligned: Sequence[Member]) -> float:
-    """How much stronger the reads of this plate are than those of the strongest stranger, 0..1."""
+def _share(kin: Sequence[Member], aligned: Sequence[Member]) -> tuple[float, str]:
+    """How much stronger the reads of this plate are than those of the strongest stranger, 0..1, and that stranger."""
     strangers: dict[str, float] = {}
     for member in aligned:
         if (foreign := 1.0 - _kinship(member)) > 0.0:
             strangers[member.read.text] = strangers.get(member.read.text, 0.0) + member.quality * foreign
-    own, other = sum(m.quality for m in kin), max(strangers.values(), default=0.0)
-    return own**2 / (own**2 + other**2)
+    rival = min(strangers, key=lambda text: (-strangers[text], text), default="")
+    own, other = sum(m.quality for m in kin), strangers.get(rival, 0.0)
+    return own**2 / (own**2 + other**2), rival

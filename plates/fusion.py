@@ -15,9 +15,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plates.columns import Column, Vote, combine
-from plates.consensus import Member, gather
+from plates.columns import Column, combine
 from plates.confusables import confusables
+from plates.consensus import Consensus, Member, gather
 from plates.event import CharAlternative, CharPosterior, Plate, PlateRead, TextAlternative
 from plates.pattern import country
 from plates.posterior import NONE
@@ -37,13 +37,13 @@ class WeightedRead:
 class FusionSettings:
     """How reads are combined. The defaults suit a calibrated reader."""
 
-    correlation: float = 0.5
+    correlation: float = 0.3
     """How much the frames of a pass share their faults: 0 means independent, 1 that the k-th read counts for 1/k."""
     confusion: float = 1.0
     """How often the reader takes look-alikes for each other, as a multiple of `plates.confusables`; 0 if it never does."""
     unknown_format: float = 0.03
     """Weight of a text that fits no format against one whose form all plates have: the bound of the prior."""
-    candidates: int = 48
+    candidates: int = 32
     """Whole texts that are weighed."""
     alternatives: int = 5
     """Whole texts, and characters a position, that are reported."""
@@ -71,6 +71,9 @@ class _Candidate:
 
 DEFAULTS = FusionSettings()
 
+_CLEAR = 0.75  # share of the fitting formats from which a region counts as known
+_HOPELESS = 1e-5  # what is less likely than this, against the likeliest, is not followed up
+
 
 def fuse(
     reads: Sequence[WeightedRead], *, expected_regions: Sequence[str] = (), settings: FusionSettings = DEFAULTS
@@ -86,7 +89,7 @@ def fuse(
         return FusedPlate(Plate("", "", "", "", 0.0), tuple(0.0 for _ in reads))
     columns = combine(consensus.text, consensus.members)
     prior = TextPrior(_regions(expected_regions, consensus.members), settings.unknown_format)
-    plate = _decide(columns, prior, consensus.share, settings)
+    plate = _decide(columns, prior, consensus, settings)
     return FusedPlate(plate, consensus.weights)
 
 
@@ -97,16 +100,17 @@ def _regions(expected: Sequence[str], members: Sequence[Member]) -> RegionPrior:
     return RegionPrior(expected, votes)
 
 
-def _decide(columns: Sequence[Column], prior: TextPrior, share: float, settings: FusionSettings) -> Plate:
+def _decide(columns: Sequence[Column], prior: TextPrior, consensus: Consensus, settings: FusionSettings) -> Plate:
     eyes = [_with_confusions(column, settings.confusion) for column in columns]
     candidates = _likeliest(eyes, settings.candidates)
     weighed = [_Candidate(c.symbols, c.weight * prior.of(c.text)) for c in candidates]
     weighed.sort(key=lambda c: (-c.weight, c.text))
     best = weighed[0]
-    # Texts that were not weighed: of them nothing is known, so they count as if they had the winner's form.
-    unweighed = max(0.0, 1.0 - sum(c.weight for c in candidates)) * prior.of(best.text)
-    total = sum(c.weight for c in weighed) + unweighed
-    texts = _texts(weighed, share / total, settings.alternatives)
+    covered, total = sum(c.weight for c in candidates), sum(c.weight for c in weighed)
+    # Of the texts that were not weighed nothing is known, so they count as the weighed ones do on average.
+    unweighed = max(0.0, 1.0 - covered) * total / covered
+    total += unweighed
+    texts = _texts(weighed, consensus.share / total, settings.alternatives, consensus)
     region, form = _region(prior.fitting(best.text))
     return Plate(
         text=best.text,
@@ -137,26 +141,28 @@ def _with_confusions(column: Column, scale: float) -> Column:
 
 def _likeliest(columns: Sequence[Column], count: int) -> list[_Candidate]:
     """The likeliest combinations of symbols, with their probability by the pixels."""
-    beam = [_Candidate((), 1.0)]
+    beam: list[tuple[float, tuple[str, ...]]] = [(1.0, ())]
     for column in columns:
-        symbols = sorted(column.likely.items(), key=lambda item: (-item[1], item[0]))[:8]
-        grown = [
-            _Candidate((*candidate.symbols, symbol), candidate.weight * probability)
-            for candidate in beam
-            for symbol, probability in symbols
-            if probability > 1e-5
-        ]
-        grown.sort(key=lambda c: (-c.weight, c.symbols))
-        beam = grown[:count]
-    return [candidate for candidate in beam if len(candidate.text) <= MAX_LENGTH] or beam[:1]
+        ranked = sorted(((p, symbol) for symbol, p in column.likely.items() if p > _HOPELESS), reverse=True)[:6]
+        beam = [(weight * p, (*symbols, symbol)) for weight, symbols in beam for p, symbol in ranked]
+        if len(ranked) > 1:
+            beam.sort(reverse=True)
+            least = beam[0][0] * _HOPELESS
+            beam = [item for item in beam[:count] if item[0] > least]
+    candidates = [_Candidate(symbols, weight) for weight, symbols in beam]
+    return [candidate for candidate in candidates if len(candidate.text) <= MAX_LENGTH] or candidates[:1]
 
 
-def _texts(weighed: Sequence[_Candidate], scale: float, count: int) -> tuple[TextAlternative, ...]:
+def _texts(
+    weighed: Sequence[_Candidate], scale: float, count: int, consensus: Consensus
+) -> tuple[TextAlternative, ...]:
     """The likeliest texts; the same text reached in several ways counts once, with all its weight."""
     sums: dict[str, float] = {}
     for candidate in weighed:
         sums[candidate.text] = sums.get(candidate.text, 0.0) + candidate.weight
     first = weighed[0].text
+    if consensus.rival and consensus.rival not in sums:
+        sums[consensus.rival] = sums[first] * (1.0 - consensus.share) / consensus.share
     ranked = sorted(sums, key=lambda text: (text != first, -sums[text], text))[:count]
     return tuple(TextAlternative(text, min(1.0, sums[text] * scale)) for text in ranked)
 
@@ -176,14 +182,13 @@ def _marginal(
 
 def _region(fitting: Sequence[FittingFormat]) -> tuple[str, str]:
     """The region and the format that the text most likely has; empty where no region stands out."""
-    whole = math.fsum(item.share for item in fitting)
-    if whole <= 0.0:
-        return "", ""
     regions: dict[str, float] = {}
     for item in fitting:
         for name in {item.region, country(item.region)}:
-            regions[name] = regions.get(name, 0.0) + item.share
+            regions[name] = regions.get(name, 0.0) + item.density
+    whole = math.fsum(item.density for item in fitting)
     # A state stands out only where its country does too, and says more.
-    clear = [name for name, share in regions.items() if share / whole > 0.6]
+    clear = [name for name, density in regions.items() if density > _CLEAR * whole]
     region = max(clear, key=lambda name: (len(name), regions[name]), default="")
-    return region, next((item.name for item in fitting if region in (item.region, country(item.region))), "")
+    own = [item for item in fitting if item.region == region]
+    return region, max(own, key=lambda item: (item.density, item.name)).name if own else ""

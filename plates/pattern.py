@@ -8,6 +8,7 @@ letter or a digit itself. A symbol may be followed by ``?`` or ``{m,n}``. The fo
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,11 @@ class Format:
         """Every sequence of L (letter) and D (digit) that a fitting text can have."""
         return frozenset(mask for pattern in self.patterns for mask in self._masks(pattern))
 
+    @cached_property
+    def size(self) -> int:
+        """How many texts have this format; those that fit two patterns count twice."""
+        return sum(self._size(pattern) for pattern in self.patterns)
+
     def fits(self, text: str) -> bool:
         """Whether `text` (normalised) has this format."""
         return self.expression.fullmatch(text) is not None
@@ -56,6 +62,17 @@ class Format:
             one = self._symbol(symbol)
             parts.append(one if (least, most) == (1, 1) else f"{one}{{{least},{most}}}")
         return "".join(parts)
+
+    def _size(self, pattern: str) -> int:
+        return math.prod(
+            sum(self._choices(symbol) ** count for count in range(least, most + 1))
+            for symbol, least, most in _tokens(pattern)
+        )
+
+    def _choices(self, symbol: str) -> int:
+        if symbol.startswith("<"):
+            return len(self._codes(symbol))
+        return {"L": len(self.letters), "V": len(self.second), "D": 10, "N": 9, "A": 10 + len(self.letters)}.get(symbol, 1)
 
     def _symbol(self, symbol: str) -> str:
         classes = {"L": f"[{self.letters}]", "V": f"[{self.second}]", "D": "[0-9]", "N": "[1-9]"}
@@ -96,11 +113,15 @@ def _tokens(pattern: str) -> list[tuple[str, int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class FormatMatch:
-    """A format that a text fits. `score` is how common the format is among the region's plates, 0..1."""
+    """A format that a text fits.
+
+    `score` is how common the format is among the region's plates, 0..1; `size` how many texts have it.
+    """
 
     name: str
     region: str
     score: float
+    size: int
 
 
 class FormatTable:
@@ -127,7 +148,7 @@ class FormatTable:
         """
         wanted = None if regions is None else frozenset(regions)
         found = [
-            FormatMatch(item.name, item.region, item.weight / self._totals[item.region])
+            FormatMatch(item.name, item.region, item.weight / self._totals[item.region], item.size)
             for item in self._by_mask.get(text.translate(_MASK), ())
             if (wanted is None or item.region in wanted or country(item.region) in wanted) and item.fits(text)
         ]

@@ -13,7 +13,7 @@ NONE = ""
 
 SYMBOLS = len(CHARACTERS) + 1
 
-_FLOOR = 1e-5  # nothing is less likely than this times the likeliest: no single read can veto all others
+_FLOOR = 2e-5  # nothing is less likely than this times the likeliest: no single read can veto all others
 _LEAST_TRUST = 1e-3
 
 
@@ -46,7 +46,7 @@ def columns(read: PlateRead) -> list[LogColumn]:
     listed = [_listed(char, position) for char, position in zip(read.text, read.posterior, strict=True)]
     product = math.prod(position[char] for char, position in zip(read.text, listed, strict=True))
     trust = max(min(1.0, read.confidence / product), _LEAST_TRUST) ** (1 / len(read.text))
-    return [_column({symbol: trust * p for symbol, p in position.items()}) for position in listed]
+    return [_column(position, trust) for position in listed]
 
 
 def _listed(char: str, position: CharPosterior) -> dict[str, float]:
@@ -58,7 +58,9 @@ def _listed(char: str, position: CharPosterior) -> dict[str, float]:
     return {symbol: p / total for symbol, p in listed.items()} if total > 1.0 else listed
 
 
-def _column(listed: dict[str, float]) -> LogColumn:
-    rest = (1.0 - sum(listed.values())) / max(1, SYMBOLS - len(listed))
-    least = _FLOOR * max(*listed.values(), rest)
-    return LogColumn({s: math.log(max(p, least)) for s, p in listed.items()}, math.log(max(rest, least)))
+def _column(listed: dict[str, float], trust: float = 1.0) -> LogColumn:
+    """The logarithms of `listed` times `trust`; what is missing to 1 goes to the rest."""
+    rest = (1.0 - trust * sum(listed.values())) / max(1, SYMBOLS - len(listed))
+    least = _FLOOR * max(trust * max(listed.values()), rest)
+    logs = {symbol: math.log(trust * p if trust * p > least else least) for symbol, p in listed.items()}
+    return LogColumn(logs, math.log(rest if rest > least else least))

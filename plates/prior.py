@@ -97,11 +97,12 @@ def _named(regions: Sequence[str]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class FittingFormat:
-    """A format that a text fits, and the share of all plates to be expected that have this format."""
+    """A format that a text fits, and how many of the plates to be expected have exactly this text, if all texts of the
+    format are equally common: the narrower a format, the more its fit says."""
 
     name: str
     region: str
-    share: float
+    density: float
 
 
 class TextPrior:
@@ -118,8 +119,8 @@ class TextPrior:
 
     def fitting(self, text: str) -> list[FittingFormat]:
         """The formats that `text` fits, the likeliest first."""
-        found = [FittingFormat(m.name, m.region, self._share(m)) for m in formats.match(text)]
-        return sorted(found, key=lambda item: (-item.share, item.name))
+        found = [FittingFormat(m.name, m.region, self._share(m) / m.size) for m in formats.match(text)]
+        return sorted(found, key=lambda item: (-item.density, item.name))
 
     def _share(self, match: FormatMatch) -> float:
         return self._regions.of(match.region) * match.score

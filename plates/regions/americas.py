@@ -67,6 +67,8 @@ FORMATS: tuple[Format, ...] = (
     Format("us-government", "us", "United States, federal government: G, digits, at times a letter", ("gDD{5,7}L?",), weight=0.1),
     Format("us-chosen", "us", "United States, chosen by the owner: letters, at times with digits",
            ("L{2,8}", "L{3,6}ND?", "NL{2,6}"), weight=1),
+    Format("us-standard", "us", "United States: common passenger forms of 6 or 7 characters",
+           ("LLLDDDD", "LLLDDD", "DDDLLL", "NLLLDDD", "LDDLLL", "DDDDLL", "LLLLDD"), weight=6),
     Format("us-short", "us", "United States, special series: up to 7 digits, or letters and digits in two groups",
            ("ND{3,6}", "L{1,3}D{2,4}", "D{2,4}L{1,3}"), weight=0.4),
     Format("ca-on-standard", "ca-on", "Canada, Ontario: 4 letters, 3 digits", ("LLLLDDD", "LLDDDDD", "DDDDLL")),
