@@ -49,10 +49,9 @@ class DirectoryImageStore:
     def _put(self, path: Path, sha256: str, data: bytes) -> None:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise MeshError(Kind.INVALID, "HASH_MISMATCH", f"the picture's hash is not the key's, {sha256}")
-        if _size(path) == len(data):
-            with suppress(FileNotFoundError):  # deleted this moment: write it anew
-                os.utime(path)
-                return
+        if _is_stored(path, data):
+            _sync_directory(path.parent)  # whoever stored it may have crashed before this
+            return
         _make_directories(path.parent, self._root)
         descriptor, partial = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
         try:
@@ -112,11 +111,13 @@ class DirectoryImageStore:
             raise MeshError(Kind.UNAVAILABLE, "IMAGES_UNAVAILABLE", f"images: {error.strerror}") from error
 
 
-def _size(path: Path) -> int | None:
+def _is_stored(path: Path, data: bytes) -> bool:
+    # makes it younger, too; compares the content so that putting a damaged picture again mends it
     try:
-        return path.stat().st_size
+        os.utime(path)
+        return path.stat().st_size == len(data) and path.read_bytes() == data
     except FileNotFoundError:
-        return None
+        return False
 
 
 def _read(path: Path, sha256: str) -> bytes | None:

@@ -168,7 +168,8 @@ def _insert(connection: sqlite3.Connection, batch: Sequence[_Append]) -> list[li
         row = connection.execute("SELECT next_offset FROM topics WHERE name = ?", (append.topic,)).fetchone()
         first = int(row[0])
         connection.executemany(
-            "INSERT INTO records (topic, offset, timestamp_us, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO records (topic, offset, timestamp_us, key, value, headers)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             ((append.topic, first + i, now, *row) for i, row in enumerate(append.rows)),
         )
         connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta, timezone
@@ -19,6 +20,7 @@ from storage.log.watcher import ChangeWatcher
 from storage.sqlite import Database
 
 _STANDBY_SECONDS = 0.25
+_CURSOR = re.compile(r"([0-9a-f]{12})-([0-9]{1,18})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -209,14 +211,15 @@ def _parse_cursor(cursor: str, bounds: _Bounds) -> int:
         return bounds.end
     if cursor == "0":
         return bounds.first
-    log_id, dash, offset = cursor.partition("-")
-    if not dash or not offset.isascii() or not offset.isdigit() or len(offset) > 18:
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
         raise MeshError(Kind.INVALID, "CURSOR_INVALID", f"cursor {cursor!r} is not one of this service")
-    if log_id != bounds.log_id or int(offset) > bounds.end:
+    log_id, offset = match[1], int(match[2])
+    if log_id != bounds.log_id or offset > bounds.end:
         raise _out_of_range("the cursor is of a log that no longer exists")
-    if int(offset) < bounds.first:
+    if offset < bounds.first:
         raise _out_of_range("records behind the cursor were removed by retention")
-    return int(offset)
+    return offset
 
 
 def _out_of_range(why: str) -> MeshError:
