@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mesh.settings import ConfigError, load_yaml
 from plates.event import ModelInfo, ObjectClass
+from vision.ctc import ALPHABET
 from vision.port import VisionError
 
 FILE_NAME = "manifest.yaml"
@@ -35,7 +36,11 @@ class ModelEntry(BaseModel):
     classes: tuple[ObjectClass, ...] = Field(
         (), description="Detector: the classes in the order of the head."
     )
-    temperature: float = Field(1.0, gt=0, le=10, description="Reader: logits are divided by it.")
+    regions: tuple[str, ...] = Field((), description="Reader: regions as the network has them.")
+    alphabet: str = Field("", description="Reader: characters as the network has them, after none.")
+    slots: int = Field(0, ge=0, description="Reader: longest text.")
+    temperature: float = Field(1.0, gt=0, description="Reader: the calibration within the network.")
+    input: dict[str, Any] = Field(default_factory=dict, description="Input in words, for people.")
     data: tuple[str, ...] = Field((), description="What it was trained on, by name.")
     metrics: dict[str, Any] = Field(default_factory=dict)
     command: str = Field("", description="The command that gives the metrics.")
@@ -45,6 +50,10 @@ class ModelEntry(BaseModel):
     def _complete(self) -> ModelEntry:
         if self.kind == "detector" and ObjectClass.PLATE not in self.classes:
             raise ValueError("a detector needs `classes`, and plate among them")
+        if self.kind == "reader" and not self.regions:
+            raise ValueError("a reader needs `regions`, in the network's order")
+        if self.alphabet not in ("", ALPHABET):
+            raise ValueError(f"alphabet: the only one known here is {ALPHABET}")
         return self
 
     def info(self, engine: str) -> ModelInfo:

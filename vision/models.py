@@ -11,6 +11,7 @@ from plates.event import ModelInfo
 from vision import pp_ocr
 from vision.detector import DetectorSettings, YoloDetector
 from vision.manifest import Manifest, ModelEntry, sha256_of
+from vision.plate_reader import SlotReader
 from vision.port import Backend, ReaderEngine, VisionError
 from vision.pp_ocr import PpOcrReader, PpOcrSettings
 
@@ -63,7 +64,8 @@ def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
 
 
 def _open_own_reader(manifest: Manifest, entry: ModelEntry, choice: ModelChoice) -> ReaderEngine:
-    raise VisionError(f"{entry.name}: format {entry.format} cannot be read")
+    backend = open_backend(manifest.weights(entry), choice)
+    return SlotReader(backend, entry.info(backend.name), entry.regions)
 
 
 def _open_pp_ocr(choice: ModelChoice) -> ReaderEngine:

@@ -63,6 +63,12 @@ class PictureReader:
         plates = [detection for detection in found if detection.object_class is ObjectClass.PLATE]
         return self.read_plates(image, plates)
 
+    def read_crop(self, image: Image) -> tuple[PictureRead, ...]:
+        """What a picture of one plate alone says, without looking for the plate."""
+        height, width = image.shape[:2]
+        whole = Detection(ObjectClass.PLATE, Box(0.0, 0.0, float(width), float(height)), 1.0)
+        return self.read_plates(image, [whole])
+
     def read_plates(self, image: Image, plates: Sequence[Detection]) -> tuple[PictureRead, ...]:
         """What the detected plates say, surest first; those below `min_confidence` are left out."""
         views = [self._views(image, plate) for plate in plates]

@@ -1,0 +1,72 @@
+"""`plate-reader`, our own recogniser: one character a slot, region, lines and legibility in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from plates.event import ModelInfo, PlateRead
+from vision.ctc import ALPHABET, alternatives
+from vision.port import Backend, Image, Tensor, VisionError
+
+WIDTH, HEIGHT = 160, 64
+_MUCH_LARGER = 1.5
+
+
+class SlotReader:
+    """Reads crops stretched to 160 x 64 with a network that gives each slot's characters a probability.
+
+    The network's outputs, all calibrated: slots [n, s, 37] (first: no character), regions [n, r], lines [n,
+    3] (0, 1, 2), legibility [n]: the probability that the whole text is right.
+    """
+
+    def __init__(self, backend: Backend, model: ModelInfo, regions: Sequence[str]) -> None:
+        self.model = model
+        self._backend = backend
+        self._regions = tuple(regions)
+
+    def read(self, crops: Sequence[Image]) -> list[PlateRead]:
+        """See `vision.port.ReaderEngine`."""
+        if not crops:
+            return []
+        slots, regions, lines, legible = self._backend.run(np.stack([stretch(crop) for crop in crops]))
+        if regions.shape[1] != len(self._regions) or slots.shape[2] != len(ALPHABET) + 1:
+            raise VisionError(
+                f"{self.model.name}: the network gives {regions.shape[1]} regions and {slots.shape[2]} "
+                f"characters, the manifest says {len(self._regions)} and {len(ALPHABET) + 1}"
+            )
+        return [
+            self._read(*row) for row in zip(slots, regions, lines, legible.reshape(len(crops)), strict=True)
+        ]
+
+    def _read(self, slots: Tensor, regions: Tensor, lines: Tensor, legible: np.float32) -> PlateRead:
+        length = _text_length(slots)
+        posterior = tuple(alternatives(slot) for slot in slots[:length])
+        likeliest = int(regions.argmax())
+        region = self._regions[likeliest]
+        known = len(region) == 2 and region != "xx"
+        return PlateRead(
+            text="".join(position[0].char for position in posterior),
+            confidence=float(np.clip(legible, 0, 1)) if length else 0.0,
+            posterior=posterior,
+            region=region if known else "",
+            region_confidence=float(regions[likeliest]) if known else 0.0,
+            legibility=float(np.clip(legible, 0, 1)),
+            lines=2 if lines[2] > lines[1] else 1,
+        )
+
+
+def stretch(crop: Image) -> Image:
+    """The crop brought to the network's size whatever its shape, as in training."""
+    height, width = crop.shape[:2]
+    shrinks = width > _MUCH_LARGER * WIDTH or height > _MUCH_LARGER * HEIGHT
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=method), np.uint8)
+
+
+def _text_length(slots: npt.NDArray[np.float32]) -> int:
+    blanks = np.flatnonzero(slots.argmax(axis=1) == 0)
+    return int(blanks[0]) if len(blanks) else len(slots)
