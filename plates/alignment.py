@@ -17,9 +17,9 @@ _END_GAP = 2.0  # the same at either end, where plates are cut off and frames ar
 class Alignment:
     """How a read lies on a text.
 
-    `places[i]` is the read's position for the text's character i, or None if the read has none. `extra` are the read's
-    positions that belong to no character, each with the number of the text's characters before it. `agreement`, 0..1, is
-    how well the overlapping characters fit.
+    `places[i]` is the read's position for the text's character i, or None if the read has none. `extra` are
+    the read's positions that belong to no character, each with the number of the text's characters before it.
+    `agreement`, 0..1, is how well the overlapping characters fit.
     """
 
     places: tuple[int | None, ...]
@@ -95,7 +95,8 @@ def edits(one: str, other: str, limit: int) -> int:
         return 0
     if abs(len(one) - len(other)) > limit:
         return limit + 1
-    if len(one) == len(other) and (replaced := sum(map(ne, one, other))) <= 2:
+    replaced: int = sum(map(ne, one, other))
+    if len(one) == len(other) and replaced <= 2:
         return min(replaced, limit + 1)  # no shift can be cheaper: it takes two edits itself
     above = list(range(len(other) + 1))
     for i, char in enumerate(one, start=1):

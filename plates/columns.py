@@ -1,4 +1,6 @@
-"""The columns of a fused text: what all reads together say at each place, and at places only some of them have."""
+"""The columns of a fused text: what all reads together say at each place, and at places only some of them
+have.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,10 @@ from plates.posterior import NONE, SYMBOLS, LogColumn
 
 _MISSED = math.log(0.05)  # a read shows nothing where there is a character
 _MISSED_AT_END = math.log(0.12)  # the same at either end, where plates are cut off
-_MISSED_RUN = math.log(0.5)  # the same for several characters at an end: part of the plate was hidden
-_INVENTED = math.log(2.0)  # a character where there is none, against a certain wrong one where there is another
+_MISSED_RUN = math.log(0.2)  # the same for several characters at an end: part of the plate was hidden
+_INVENTED = math.log(
+    2.0
+)  # a character where there is none, against a certain wrong one where there is another
 _INVENTED_AT_END = math.log(6.0)  # the same at either end: frames, bolts, stickers
 _ABSENT = math.log(SYMBOLS - 1.0)  # that nothing stands here, against a certain character, before any read
 
@@ -33,7 +37,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one read says of a place: its column there, or None with the logarithm of having missed a character."""
+    """What one read says of a place: its column there, or None with the logarithm of having missed a
+    character.
+    """
 
     evidence: float
     column: LogColumn | None
@@ -49,10 +55,10 @@ def combine(text: str, members: Sequence[Member]) -> list[Column]:
         edge = index in (0, len(text))
         missed = _MISSED if not edge else _MISSED_AT_END if count == 1 else _MISSED_RUN
         for order in range(count):
-            columns.append(_pool([_extra_vote(m, index, order, missed) for m in members], edge))
+            columns.append(_pool([_extra_vote(m, index, order, missed) for m in members], edge, count))
         if index < len(text):
             edge = index in (0, len(text) - 1)
-            columns.append(_pool([_vote(m, index) for m in members], edge))
+            columns.append(_pool([_vote(m, index) for m in members], edge, 1))
     return columns
 
 
@@ -93,14 +99,16 @@ def _vote(member: Member, index: int) -> Vote:
     return Vote(member.evidence, None, _MISSED_AT_END if run == 1 else _MISSED_RUN)
 
 
-def _pool(votes: Sequence[Vote], edge: bool) -> Column:
-    """The votes added up and normalised."""
+def _pool(votes: Sequence[Vote], edge: bool, run: int) -> Column:
+    """The votes added up and normalised. `run` places are there or not as one, so each has its share of that
+    prior.
+    """
     symbols = {symbol for vote in votes if vote.column for symbol in vote.column.listed}
     absent = any(vote.column is None for vote in votes) or NONE in symbols
     scores = dict.fromkeys(symbols - {NONE}, 0.0)
     rest = 0.0
     invented = _INVENTED_AT_END if edge else _INVENTED
-    nothing = _ABSENT
+    nothing = _ABSENT / run
     for vote in votes:
         column, evidence = vote.column, vote.evidence
         if column is None:

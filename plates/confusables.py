@@ -1,7 +1,7 @@
 """Characters that look alike on plates, and how often a reader takes one for the other.
 
-The shares are defaults for a calibrated reader, by the similarity of the shapes in common plate typefaces; they are
-replaced by a measured matrix when one is published with a model.
+The shares are defaults for a calibrated reader, by the similarity of the shapes in common plate typefaces;
+they are replaced by a measured matrix when one is published with a model.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ _FOLD = str.maketrans({char: group[0] for group in GROUPS for char in group})
 
 
 def confusables(char: str) -> Mapping[str, float]:
-    """The characters that can be meant when a reader says `char`, each with its probability; empty if none."""
+    """The characters that can be meant when a reader says `char`, each with its probability; empty if none.
+    """
     return _TABLE.get(char, _NONE)
 
 

@@ -11,7 +11,10 @@ from plates.event import PlateRead
 from plates.posterior import LogColumn, columns
 from plates.text import MAX_LENGTH
 
-_STRANGER, _KIN = 0.35, 0.7  # agreement up to which a read shows another plate, and from which it shows this one
+_STRANGER, _KIN = (
+    0.35,
+    0.7,
+)  # agreement up to which a read shows another plate, and from which it shows this one
 _BACKBONES = 6  # distinct texts that are compared with each other
 
 
@@ -19,7 +22,8 @@ _BACKBONES = 6  # distinct texts that are compared with each other
 class Member:
     """A read that takes part: its columns, how they lie on the backbone, and what it counts for.
 
-    `quality` says how good the crop and the read are; `evidence` is the factor of its logarithms, 1 for the best read.
+    `quality` says how good the crop and the read are; `evidence` is the factor of its logarithms, 1 for the
+    best read.
     """
 
     index: int
@@ -32,8 +36,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """The reads of one plate. `share` is the probability that this plate is the pass's own, and not `rival`, the
-    strongest text of other plates among the reads (empty: none).
+    """The reads of one plate. `share` is the probability that this plate is the pass's own, and not `rival`,
+    the strongest text of other plates among the reads (empty: none).
 
     `weights` are the evidence of every read that was given, in its order, scaled to 1 for the best.
     """
@@ -46,7 +50,9 @@ class Consensus:
 
 
 def gather(reads: Sequence[tuple[PlateRead, float]], correlation: float) -> Consensus:
-    """The plate that most reads agree on. ValueError for a negative weight or a posterior of the wrong length."""
+    """The plate that most reads agree on. ValueError for a negative weight or a posterior of the wrong
+    length.
+    """
     members = _members(reads)
     if not members:
         return Consensus("", (), 0.0, "", tuple(0.0 for _ in reads))
@@ -96,8 +102,8 @@ def _likeness(one: str, other: str) -> float:
 def _weighed(aligned: Sequence[Member], length: int, correlation: float) -> list[Member]:
     """The members that show the backbone's plate, with their evidence.
 
-    The best counts in full and each further one less, by its rank. Ranks are soft, so that reads of equal quality count
-    the same and the order in which they came does not matter.
+    The best counts in full and each further one less, by its rank. Ranks are soft, so that reads of equal
+    quality count the same and the order in which they came does not matter.
     """
     kin = []
     for member in aligned:
@@ -122,7 +128,9 @@ def _kinship(member: Member) -> float:
 
 
 def _share(kin: Sequence[Member], aligned: Sequence[Member]) -> tuple[float, str]:
-    """How much stronger the reads of this plate are than those of the strongest stranger, 0..1, and that stranger."""
+    """How much stronger the reads of this plate are than those of the strongest stranger, 0..1, and that
+    stranger.
+    """
     strangers: dict[str, float] = {}
     for member in aligned:
         if (foreign := 1.0 - _kinship(member)) > 0.0:

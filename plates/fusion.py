@@ -1,12 +1,12 @@
 """All reads of a pass become one plate: a posterior for each character, the text, and how sure it is.
 
-1. The text that the reads agree on best is the backbone; each read is aligned with it, and a read that does not fit it
-   (another vehicle's plate, lettering) counts for little.
-2. In each column the reads' logarithms are added up, the best read in full and each further one less, because the frames
-   of one pass share their faults.
+1. The text that the reads agree on best is the backbone; each read is aligned with it, and a read that does
+   not fit it (another vehicle's plate, lettering) counts for little.
+2. In each column the reads' logarithms are added up, the best read in full and each further one less, because
+   the frames of one pass share their faults.
 3. What the reader's eye itself confuses (O and 0) is added once, however many frames say the same.
-4. The likeliest whole texts are weighed by how common their form is at this camera. This prior is bounded: it settles what
-   the pixels leave open and cannot overrule pixels that are sure.
+4. The likeliest whole texts are weighed by how common their form is at this camera. This prior is bounded: it
+   settles what the pixels leave open and cannot overrule pixels that are sure.
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ class FusionSettings:
     """How reads are combined. The defaults suit a calibrated reader."""
 
     correlation: float = 0.3
-    """How much the frames of a pass share their faults: 0 means independent, 1 that the k-th read counts for 1/k."""
+    """How much the frames of a pass share their faults: 0 means independent, 1 that the k-th read counts for
+    1/k.
+    """
     confusion: float = 1.0
-    """How often the reader takes look-alikes for each other, as a multiple of `plates.confusables`; 0 if it never does."""
+    """How often the reader takes look-alikes for each other, as a multiple of `plates.confusables`; 0 if it
+    never does.
+    """
     unknown_format: float = 0.03
     """Weight of a text that fits no format against one whose form all plates have: the bound of the prior."""
     candidates: int = 32
@@ -76,13 +80,16 @@ _HOPELESS = 1e-5  # what is less likely than this, against the likeliest, is not
 
 
 def fuse(
-    reads: Sequence[WeightedRead], *, expected_regions: Sequence[str] = (), settings: FusionSettings = DEFAULTS
+    reads: Sequence[WeightedRead],
+    *,
+    expected_regions: Sequence[str] = (),
+    settings: FusionSettings = DEFAULTS,
 ) -> FusedPlate:
     """The plate that the reads of one pass show.
 
-    Reads without text, and those longer than any plate, count for nothing; if nothing is left the plate is empty with
-    confidence 0. The order of the reads does not matter. ValueError if a read's posterior does not match its text's
-    length or a weight is negative.
+    Reads without text, and those longer than any plate, count for nothing; if nothing is left the plate is
+    empty with confidence 0. The order of the reads does not matter. ValueError if a read's posterior does not
+    match its text's length or a weight is negative.
     """
     consensus = gather([(item.read, item.weight) for item in reads], settings.correlation)
     if not consensus.members:
@@ -95,12 +102,16 @@ def fuse(
 
 def _regions(expected: Sequence[str], members: Sequence[Member]) -> RegionPrior:
     votes = [
-        RegionVote(m.read.region, min(1.0, m.evidence) * m.read.region_confidence) for m in members if m.read.region
+        RegionVote(m.read.region, min(1.0, m.evidence) * m.read.region_confidence)
+        for m in members
+        if m.read.region
     ]
     return RegionPrior(expected, votes)
 
 
-def _decide(columns: Sequence[Column], prior: TextPrior, consensus: Consensus, settings: FusionSettings) -> Plate:
+def _decide(
+    columns: Sequence[Column], prior: TextPrior, consensus: Consensus, settings: FusionSettings
+) -> Plate:
     eyes = [_with_confusions(column, settings.confusion) for column in columns]
     candidates = _likeliest(eyes, settings.candidates)
     weighed = [_Candidate(c.symbols, c.weight * prior.of(c.text)) for c in candidates]
@@ -143,7 +154,9 @@ def _likeliest(columns: Sequence[Column], count: int) -> list[_Candidate]:
     """The likeliest combinations of symbols, with their probability by the pixels."""
     beam: list[tuple[float, tuple[str, ...]]] = [(1.0, ())]
     for column in columns:
-        ranked = sorted(((p, symbol) for symbol, p in column.likely.items() if p > _HOPELESS), reverse=True)[:6]
+        ranked = sorted(((p, symbol) for symbol, p in column.likely.items() if p > _HOPELESS), reverse=True)[
+            :6
+        ]
         beam = [(weight * p, (*symbols, symbol)) for weight, symbols in beam for p, symbol in ranked]
         if len(ranked) > 1:
             beam.sort(reverse=True)

@@ -1,9 +1,9 @@
 """A small language for the forms of plates' texts, and a table that finds the forms a text fits.
 
-A pattern is a run of symbols: ``L`` a letter of the format's alphabet, ``D`` a digit, ``N`` a digit but 0, ``A`` either,
-``V`` a letter of the format's second alphabet, ``<name>`` one of the format's codes (a county, a district), a lower-case
-letter or a digit itself. A symbol may be followed by ``?`` or ``{m,n}``. The forms themselves stand in
-`plates.regions`.
+A pattern is a run of symbols: ``L`` a letter of the format's alphabet, ``D`` a digit, ``N`` a digit but 0,
+``A`` either, ``V`` a letter of the format's second alphabet, ``<name>`` one of the format's codes (a county,
+a district), a lower-case letter or a digit itself. A symbol may be followed by ``?`` or ``{m,n}``. The forms
+themselves stand in `plates.regions`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,13 @@ class Format:
     def _choices(self, symbol: str) -> int:
         if symbol.startswith("<"):
             return len(self._codes(symbol))
-        return {"L": len(self.letters), "V": len(self.second), "D": 10, "N": 9, "A": 10 + len(self.letters)}.get(symbol, 1)
+        return {
+            "L": len(self.letters),
+            "V": len(self.second),
+            "D": 10,
+            "N": 9,
+            "A": 10 + len(self.letters),
+        }.get(symbol, 1)
 
     def _symbol(self, symbol: str) -> str:
         classes = {"L": f"[{self.letters}]", "V": f"[{self.second}]", "D": "[0-9]", "N": "[1-9]"}
@@ -94,7 +100,9 @@ class Format:
                 kinds = {"L", "D"}
             else:
                 kinds = {"D" if symbol in "DN" or symbol.isdigit() else "L"}
-            choices.append({"".join(run) for count in range(least, most + 1) for run in product(kinds, repeat=count)})
+            choices.append(
+                {"".join(run) for count in range(least, most + 1) for run in product(kinds, repeat=count)}
+            )
         return {"".join(parts) for parts in product(*choices)}
 
 
@@ -106,7 +114,9 @@ def _tokens(pattern: str) -> list[tuple[str, int, int]]:
         if match is None:
             raise ValueError(f"pattern {pattern!r}: {pattern[position:]!r} is no symbol")
         symbol, many, least, most = match.groups()
-        tokens.append((symbol, *((1, 1) if many is None else (0, 1) if many == "?" else (int(least), int(most)))))
+        tokens.append(
+            (symbol, *((1, 1) if many is None else (0, 1) if many == "?" else (int(least), int(most))))
+        )
         position = match.end()
     return tokens
 

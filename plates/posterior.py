@@ -19,7 +19,9 @@ _LEAST_TRUST = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class LogColumn:
-    """Natural logarithms of the probabilities at one position: `listed` by symbol, `rest` for each other symbol."""
+    """Natural logarithms of the probabilities at one position: `listed` by symbol, `rest` for each other
+    symbol.
+    """
 
     listed: dict[str, float]
     rest: float
@@ -32,9 +34,9 @@ class LogColumn:
 def columns(read: PlateRead) -> list[LogColumn]:
     """One column for each character of the read's text.
 
-    Mass that the posterior does not list is spread over all other symbols. A read without posterior has its confidence
-    spread evenly over its characters; a confidence below what the posterior gives weakens every column.
-    ValueError if the posterior's length differs from the text's.
+    Mass that the posterior does not list is spread over all other symbols. A read without posterior has its
+    confidence spread evenly over its characters; a confidence below what the posterior gives weakens every
+    column. ValueError if the posterior's length differs from the text's.
     """
     if not read.text:
         return []
@@ -42,7 +44,9 @@ def columns(read: PlateRead) -> list[LogColumn]:
         each = max(read.confidence, _LEAST_TRUST) ** (1 / len(read.text))
         return [_column({char: each}) for char in read.text]
     if len(read.posterior) != len(read.text):
-        raise ValueError(f"posterior: {len(read.posterior)} positions for the {len(read.text)} characters of a read")
+        raise ValueError(
+            f"posterior: {len(read.posterior)} positions for the {len(read.text)} characters of a read"
+        )
     listed = [_listed(char, position) for char, position in zip(read.text, read.posterior, strict=True)]
     product = math.prod(position[char] for char, position in zip(read.text, listed, strict=True))
     trust = max(min(1.0, read.confidence / product), _LEAST_TRUST) ** (1 / len(read.text))

@@ -17,7 +17,9 @@ _STATES_SHARE = 0.9  # of a country's plates fit a format of one of its states, 
 
 
 def _base() -> Mapping[str, float]:
-    """The probability of each country's plates anywhere: by the square root of its fleet, as big fleets stay at home."""
+    """The probability of each country's plates anywhere: by the square root of its fleet, as big fleets stay
+    at home.
+    """
     countries = {country(region) for region in formats.FORMATS}
     sizes = {name: FLEETS.get(name, SMALL_FLEET) ** 0.5 for name in countries}
     total = sum(sizes.values())
@@ -97,8 +99,9 @@ def _named(regions: Sequence[str]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class FittingFormat:
-    """A format that a text fits, and how many of the plates to be expected have exactly this text, if all texts of the
-    format are equally common: the narrower a format, the more its fit says."""
+    """A format that a text fits, and how many of the plates to be expected have exactly this text, if all
+    texts of the format are equally common: the narrower a format, the more its fit says.
+    """
 
     name: str
     region: str
@@ -109,7 +112,8 @@ class TextPrior:
     """How common the form of a text is among the plates to be expected."""
 
     def __init__(self, regions: RegionPrior, unknown: float) -> None:
-        """`unknown` is the share given to a text that fits no format, 0..1: it bounds what the prior can do."""
+        """`unknown` is the share given to a text that fits no format, 0..1: it bounds what the prior can do.
+        """
         self._regions = regions
         self._unknown = unknown
 

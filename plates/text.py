@@ -10,8 +10,8 @@ CHARACTERS = DIGITS + LETTERS
 MAX_LENGTH = 16
 
 _KEPT = frozenset(CHARACTERS)
-# Letters that stand on plates and have no decomposition into a Latin letter and a mark. The Cyrillic and Greek ones are
-# those that the Vienna Convention allows because they look like Latin letters.
+# Letters that stand on plates and have no decomposition into a Latin letter and a mark. The Cyrillic and
+# Greek ones are those that the Vienna Convention allows because they look like Latin letters.
 _FOLDED = str.maketrans(
     {
         "Ø": "O", "Đ": "D", "Ð": "D", "Ł": "L", "Æ": "AE", "Œ": "OE", "ß": "SS", "ẞ": "SS",
