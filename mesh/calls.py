@@ -44,8 +44,8 @@ class Requests:
 
 
 class MeshStream:
-    """Answers of a streaming rpc: `async for answer in stream`, or `read()`; and, where requests stream and none were
-    given at the call, `write()` and `done_writing()`.
+    """Answers of a streaming rpc: `async for answer in stream`, or `read()`; and, where requests stream and
+    none were given at the call, `write()` and `done_writing()`.
 
     The call is over when it is read to its end, fails, or is cancelled with `cancel()`; as `async with` it is
     cancelled on exit. What the iterator of requests raises is raised to the reader.

@@ -1,7 +1,7 @@
 """Channels to peers: `connect` gives one that every generated stub takes.
 
-Calls on it carry the trace, have a deadline that shrinks with the caller's, raise MeshError, and are sent again when
-that is harmless and the budget allows it.
+Calls on it carry the trace, have a deadline that shrinks with the caller's, raise MeshError, and are sent
+again when that is harmless and the budget allows it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TLS_CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """How calls behave: default deadline of calls in seconds (streams have none), largest message, retries."""
+    """How calls behave: default deadline in seconds (streams have none), largest message, retries."""
 
     timeout: float = 10.0
     max_message_mib: int = 64
@@ -53,8 +53,8 @@ def connect(
 ) -> MeshChannel:
     """A channel to `unix:PATH` or `HOST:PORT`; `peer` is the service's short name in telemetry and errors.
 
-    TLS, the default deadline and sizes come from the settings unless given. Connects on first use, and again by
-    itself. Close it with `await channel.close()` or use it as `async with`.
+    TLS, the default deadline and sizes come from the settings unless given. Connects on first use, and again
+    by itself. Close it with `await channel.close()` or use it as `async with`.
     """
     if settings is not None:
         tls = tls or files(settings)
@@ -64,7 +64,7 @@ def connect(
     return MeshChannel(target, peer, telemetry or Telemetry("client"), tls, options or ClientOptions())
 
 
-class MeshChannel(grpc.aio.Channel):  # type: ignore[misc]
+class MeshChannel(grpc.aio.Channel):
     """A grpc.aio channel; see `connect`. With TLS it reconnects when its certificate files change."""
 
     def __init__(
@@ -105,40 +105,42 @@ class MeshChannel(grpc.aio.Channel):  # type: ignore[misc]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def unary_unary(  # type: ignore[override]
+    # gRPC's generated stubs call these four; each gives a callable of ours, typed by the stub.
+
+    def unary_unary(
         self,
         method: str,
         request_serializer: Any = None,
         response_deserializer: Any = None,
         _registered_method: bool | None = False,
-    ) -> MeshUnary:
+    ) -> Any:
         return MeshUnary(self, "unary_unary", method, request_serializer, response_deserializer)
 
-    def stream_unary(  # type: ignore[override]
+    def stream_unary(
         self,
         method: str,
         request_serializer: Any = None,
         response_deserializer: Any = None,
         _registered_method: bool | None = False,
-    ) -> MeshUnary:
+    ) -> Any:
         return MeshUnary(self, "stream_unary", method, request_serializer, response_deserializer)
 
-    def unary_stream(  # type: ignore[override]
+    def unary_stream(
         self,
         method: str,
         request_serializer: Any = None,
         response_deserializer: Any = None,
         _registered_method: bool | None = False,
-    ) -> MeshStreaming:
+    ) -> Any:
         return MeshStreaming(self, "unary_stream", method, request_serializer, response_deserializer)
 
-    def stream_stream(  # type: ignore[override]
+    def stream_stream(
         self,
         method: str,
         request_serializer: Any = None,
         response_deserializer: Any = None,
         _registered_method: bool | None = False,
-    ) -> MeshStreaming:
+    ) -> Any:
         return MeshStreaming(self, "stream_stream", method, request_serializer, response_deserializer)
 
     async def close(self, grace: float | None = None) -> None:
@@ -206,10 +208,10 @@ class _Method:
         span.set_attribute(names.ATTR_RPC_STATUS, code.value[0])
 
 
-class MeshUnary(_Method, grpc.aio.UnaryUnaryMultiCallable, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[misc]
+class MeshUnary(_Method):
     """An rpc with one answer: `await stub.Detect(request, timeout=0.5)` gives it or raises MeshError."""
 
-    async def __call__(  # type: ignore[override]
+    async def __call__(
         self, request: Any = None, *, timeout: float | None = None, metadata: Any = None, **options: Any
     ) -> Any:
         channel, started, code = self._channel, time.perf_counter(), grpc.StatusCode.CANCELLED
@@ -258,10 +260,10 @@ class MeshUnary(_Method, grpc.aio.UnaryUnaryMultiCallable, grpc.aio.StreamUnaryM
         return error
 
 
-class MeshStreaming(_Method, grpc.aio.UnaryStreamMultiCallable, grpc.aio.StreamStreamMultiCallable):  # type: ignore[misc]
+class MeshStreaming(_Method):
     """An rpc with a stream of answers: `async for answer in stub.WatchEvents(request)`."""
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self, request: Any = None, *, timeout: float | None = None, metadata: Any = None, **options: Any
     ) -> MeshStream:
         channel, started = self._channel, time.perf_counter()

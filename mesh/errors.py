@@ -83,8 +83,8 @@ class FieldViolation:
 class MeshError(Exception):
     """A failure with a kind for machines, a reason for programs (UPPER_SNAKE) and a sentence for people.
 
-    `fields` names what was wrong in the request; `retry_after` is in seconds, None when a retry is of no known use;
-    `metadata` is small text that travels along (never secrets).
+    `fields` names what was wrong in the request; `retry_after` is in seconds, None when a retry is of no
+    known use; `metadata` is small text that travels along (never secrets).
     """
 
     def __init__(
@@ -201,7 +201,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MeshError:
 def to_problem(
     error: MeshError, *, instance: str | None = None, trace_id: str | None = None
 ) -> dict[str, Any]:
-    """The error as an RFC 9457 `application/problem+json` object; `status` is the HTTP code to answer with."""
+    """The error as an RFC 9457 `application/problem+json` object; `status` is the HTTP code."""
     row = STATUS[error.kind]
     problem: dict[str, Any] = {
         "type": PROBLEM_TYPE + error.reason.lower().replace("_", "-"),

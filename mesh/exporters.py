@@ -29,7 +29,7 @@ def otlp(endpoint: str) -> SpanProcessor:
 
 
 def span_file(directory: Path, service: str) -> SpanProcessor:
-    """Spans as JSON lines in `SERVICE-PID.jsonl` of the directory: for tests and for a machine without a backend."""
+    """Spans as JSON lines in `SERVICE-PID.jsonl` of the directory, for a machine without a backend."""
     return SimpleSpanProcessor(SpanFile(directory / f"{service}-{os.getpid()}.jsonl"))
 
 

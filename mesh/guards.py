@@ -1,6 +1,8 @@
-"""What surrounds every rpc that a server serves: telemetry, errors, limits and deadline, each a context manager.
+"""What surrounds every rpc that a server serves: telemetry, errors, limits and deadline, each a context
+manager.
 
-`Guards` is the one gRPC interceptor; it reduces the four shapes of rpc to one, so that a guard is written once.
+`Guards` is the one gRPC interceptor; it reduces the four shapes of rpc to one, so that a guard is written
+once.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ Context = Any  # grpc.aio.ServicerContext of messages this module does not know
 
 @dataclass(frozen=True)
 class Call:
-    """An rpc being served: its method as `package.Service/Rpc`, gRPC's context, and whether either side streams."""
+    """An rpc being served: its method `package.Service/Rpc`, gRPC's context, whether either side streams."""
 
     method: str
     context: Context
@@ -41,11 +43,12 @@ Guard = Callable[[Call], AbstractAsyncContextManager[None]]
 Proceed = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 
-class Guards(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Guards(grpc.aio.ServerInterceptor):
     """Surrounds every rpc with the guards given, outermost first, and checks its messages.
 
-    `unchecked` names methods (`package.Service/Rpc`) whose servicer checks its stream's messages itself, because it
-    answers a bad one instead of ending the stream. Health and reflection are let through as they are.
+    `unchecked` names methods (`package.Service/Rpc`) whose servicer checks its stream's messages itself,
+    because it answers a bad one instead of ending the stream. Health and reflection are let through as they
+    are.
     """
 
     def __init__(self, guards: Sequence[Guard], unchecked: Collection[str] = ()) -> None:
@@ -79,7 +82,8 @@ class Guards(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 return await behaviour(prepare(request), context)
 
         async def stream(request: Any, context: Context) -> None:
-            # With write() instead of yield, a cancelled call unwinds here and now, not when garbage is collected.
+            # With write() instead of yield, a cancelled call unwinds here and now, not when garbage is
+            # collected.
             async with self._around(Call(method, context, streams)):
                 answers = behaviour(prepare(request), context)
                 if not hasattr(answers, "__aiter__"):

@@ -25,7 +25,7 @@ WATCH_SECONDS = 1.0
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    """Answers for a server; `checks` raise when a dependency is not usable, and `problems` says which and why."""
+    """Answers for a server; a check raises when its dependency is not usable, `problems` says why."""
 
     def __init__(self, services: Collection[str], checks: Mapping[str, Check]) -> None:
         self._ready_names = {READINESS, *services}
@@ -58,7 +58,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             await asyncio.wait_for(self._checks[name](), CHECK_TIMEOUT)
         except (asyncio.TimeoutError, TimeoutError):
             return f"no answer within {CHECK_TIMEOUT:g} s"
-        except Exception as error:  # whatever a dependency raises means that it is not usable
+        except Exception as error:  # noqa: BLE001 - whatever a dependency raises, it is not usable
             return str(error) or type(error).__name__
         return ""
 

@@ -1,6 +1,7 @@
 """The names of spans, attributes and metrics: data in one place, which code and tests are held to.
 
-Append what a room needs; a test checks that every name in use is declared here and every declared one is used.
+Append what a room needs; a test checks that every name in use is declared here and every declared one is
+used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class MetricKind(enum.Enum):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: Prometheus name with its unit (`_seconds`, `_bytes`, `_total` for counters), labels and help."""
+    """A metric: Prometheus name with its unit (`_seconds`, `_bytes`, `_total`), kind, help and labels."""
 
     name: str
     kind: MetricKind
@@ -40,9 +41,10 @@ class SpanName:
 LATENCY = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 COUNTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
-# --- spans ------------------------------------------------------------------------------------------------------
-# Rpc spans are named by their method, `ovr.alpr.v1.DetectorService/Detect`, as OpenTelemetry asks, and have the kind
-# SERVER or CLIENT. They follow their parent; a call without one counts as sampled when its method is a frame's.
+# --- spans ------------------------------------------------------------------------------------------------
+# Rpc spans are named by their method, `ovr.alpr.v1.DetectorService/Detect`, as OpenTelemetry asks, and have
+# the kind SERVER or CLIENT. They follow their parent; a call without one counts as sampled when its method
+# is a frame's.
 FRAME_RPCS = (
     "ovr.alpr.v1.DetectorService/Detect",
     "ovr.alpr.v1.DetectorService/DetectStream",
@@ -50,7 +52,7 @@ FRAME_RPCS = (
 SPAN_BATCH = SpanName("mesh.batch", "One batch through a model; links the calls it serves.", sampled=True)
 SPAN_HTTP_SERVER = SpanName("gateway.request", "One request of a client of the gateway.")
 
-# --- attributes -------------------------------------------------------------------------------------------------
+# --- attributes -------------------------------------------------------------------------------------------
 ATTR_RPC_SYSTEM = "rpc.system"
 ATTR_RPC_SERVICE = "rpc.service"
 ATTR_RPC_METHOD = "rpc.method"
@@ -62,7 +64,7 @@ ATTR_HTTP_METHOD = "http.request.method"
 ATTR_HTTP_ROUTE = "http.route"
 ATTR_HTTP_STATUS = "http.response.status_code"
 
-# --- metrics ----------------------------------------------------------------------------------------------------
+# --- metrics ----------------------------------------------------------------------------------------------
 RPC_SERVER_SECONDS = Metric(
     "ovr_rpc_server_seconds",
     MetricKind.HISTOGRAM,

@@ -1,4 +1,4 @@
-"""The life of a process: settings, logs, telemetry, one main coroutine, an orderly end. Used by every `__main__`."""
+"""The life of a process: settings, logs, telemetry, a main coroutine, an orderly end; for each `__main__`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ Main = Callable[[S, Process], Awaitable[int]]
 def run(main: Main[S], settings_cls: type[S], name: str) -> None:
     """Run a process to its end and leave with its exit code; never returns.
 
-    `--check-config` prints the settings in force and leaves with 0, or with 2 if one is wrong. A second signal while
-    the process drains ends it at once.
+    `--check-config` prints the settings in force and leaves with 0, or with 2 if one is wrong. A second
+    signal while the process drains ends it at once.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=settings_cls.__doc__)
     parser.add_argument("--check-config", action="store_true", help="print the settings in force and leave")

@@ -48,7 +48,8 @@ class RetryPolicy:
 class RetryBudget:
     """Tokens of one channel: a failure takes one, a success gives a tenth back, retries need more than half.
 
-    A peer that fails altogether is thus soon asked once per call, not `attempts` times (gRPC's retry throttling).
+    A peer that fails altogether is thus soon asked once per call, not `attempts` times (gRPC's retry
+    throttling).
     """
 
     def __init__(self, tokens: float = 20.0, refund: float = 0.1) -> None:

@@ -30,8 +30,8 @@ ENVELOPE = 64 << 10
 class Service:
     """A servicer and how it is added: the generated `add_XServicer_to_server` and the service's full name.
 
-    `unchecked` names stream rpcs (`DetectStream`) whose servicer runs mesh.validation.check on each message itself,
-    because the contract answers a bad message instead of ending the stream.
+    `unchecked` names stream rpcs (`DetectStream`) whose servicer runs mesh.validation.check on each message
+    itself, because the contract answers a bad message instead of ending the stream.
     """
 
     add_to_server: Callable[[Any, Any], None]
@@ -144,10 +144,11 @@ class MeshServer:
         return f"{host}:{bound}"
 
     async def drain(self, grace: float | None = None) -> None:
-        """Stop: not ready at once, no new calls, running ones end within the grace (seconds), then are cancelled.
+        """Stop: not ready at once, no new calls, running ones end within the grace (seconds), then are
+        cancelled.
 
-        Calls get the whole grace; streams, which may have no end of their own, are ended with UNAVAILABLE after
-        half of it. A second drain waits for the first."""
+        Calls get the whole grace; streams, which may have no end of their own, are ended with UNAVAILABLE
+        after half of it. A second drain waits for the first."""
         if self._drained is None:
             seconds = self._settings.drain_seconds if grace is None else grace
             self._drained = asyncio.ensure_future(self._drain(seconds))

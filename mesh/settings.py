@@ -1,4 +1,4 @@
-"""What every process can be told by its environment, and files read as typed values with errors that say where."""
+"""What a process is told by its environment, and YAML files as typed values with errors that say where."""
 
 from __future__ import annotations
 
@@ -35,113 +35,120 @@ class MeshSettings(BaseSettings):
     )
     service: ClassVar[str] = "process"
 
-    home: Path = Field(Path("var"), validation_alias=shared("home"), description="Data directory.")
+    home: Path = Field(default=Path("var"), validation_alias=shared("home"), description="Data directory.")
     site_id: str = Field(
-        "site",
+        default="site",
         validation_alias=shared("site_id"),
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="Site this machine stands at.",
     )
     node_id: str = Field(
-        "node",
+        default="node",
         validation_alias=shared("node_id"),
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="This machine's name within the site.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", validation_alias=shared("log_level"), description="Least level of log lines."
+        default="info", validation_alias=shared("log_level"), description="Least level of log lines."
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto",
+        default="auto",
         validation_alias=shared("log_format"),
         description="Form of log lines; auto: console on a terminal, else json.",
     )
     otlp_endpoint: str = Field(
-        "",
+        default="",
         validation_alias=shared("otlp_endpoint"),
         description="Where traces go by OTLP over gRPC, as http://host:4317; empty: nowhere.",
     )
     trace_dir: Path | None = Field(
-        None,
+        default=None,
         validation_alias=shared("trace_dir"),
         description="Directory for finished spans as JSON lines, a file a process; empty: none.",
     )
     trace_frames: float = Field(
-        0.02,
+        default=0.02,
         ge=0,
         le=1,
         validation_alias=shared("trace_frames"),
         description="Share of frames that are traced; passes always are.",
     )
-    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the metrics page; 0: none.")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of the metrics page; 0: none.")
     metrics_host: str = Field(
-        "127.0.0.1", validation_alias=shared("metrics_host"), description="Address of the metrics page."
+        default="127.0.0.1",
+        validation_alias=shared("metrics_host"),
+        description="Address of the metrics page.",
     )
 
     listen: str = Field(
-        "", description="Where to serve: unix:PATH or HOST:PORT; empty: a socket in the data directory."
+        default="",
+        description="Where to serve: unix:PATH or HOST:PORT; empty: a socket in the data directory.",
     )
     detector_target: str = Field(
-        "", validation_alias=shared("detector_target"), description="Detector service; empty: its socket."
+        default="",
+        validation_alias=shared("detector_target"),
+        description="Detector service; empty: its socket.",
     )
     ocr_target: str = Field(
-        "", validation_alias=shared("ocr_target"), description="OCR service; empty: its socket."
+        default="", validation_alias=shared("ocr_target"), description="OCR service; empty: its socket."
     )
     ingest_target: str = Field(
-        "", validation_alias=shared("ingest_target"), description="Ingest service; empty: its socket."
+        default="", validation_alias=shared("ingest_target"), description="Ingest service; empty: its socket."
     )
     query_target: str = Field(
-        "", validation_alias=shared("query_target"), description="Query service; empty: its socket."
+        default="", validation_alias=shared("query_target"), description="Query service; empty: its socket."
     )
     alert_target: str = Field(
-        "", validation_alias=shared("alert_target"), description="Alert service; empty: its socket."
+        default="", validation_alias=shared("alert_target"), description="Alert service; empty: its socket."
     )
 
     tls_cert: Path | None = Field(
-        None,
+        default=None,
         validation_alias=shared("tls_cert"),
         description="Certificate chain of this process, PEM; read anew when it changes.",
     )
     tls_key: Path | None = Field(
-        None, validation_alias=shared("tls_key"), description="Key of the certificate, PEM."
+        default=None, validation_alias=shared("tls_key"), description="Key of the certificate, PEM."
     )
     tls_ca: Path | None = Field(
-        None,
+        default=None,
         validation_alias=shared("tls_ca"),
         description="Authorities to trust, PEM; a server that has it demands certificates of its clients.",
     )
 
     max_message_mib: int = Field(
-        64,
+        default=64,
         ge=1,
         le=1024,
         validation_alias=shared("max_message_mib"),
         description="Largest message taken or sent, MiB.",
     )
     max_calls: int = Field(
-        256,
+        default=256,
         ge=1,
         validation_alias=shared("max_calls"),
         description="Unary calls served at once; more are refused with RESOURCE_EXHAUSTED.",
     )
     max_streams: int = Field(
-        256,
+        default=256,
         ge=1,
         validation_alias=shared("max_streams"),
         description="Streams served at once; more are refused with RESOURCE_EXHAUSTED.",
     )
     call_timeout: float = Field(
-        10.0, gt=0, validation_alias=shared("call_timeout"), description="Deadline of calls, seconds."
+        default=10.0, gt=0, validation_alias=shared("call_timeout"), description="Deadline of calls, seconds."
     )
     drain_seconds: float = Field(
-        10.0,
+        default=10.0,
         ge=0,
         validation_alias=shared("drain_seconds"),
         description="Time that running calls get to end at a stop, seconds.",
     )
     reflection: bool = Field(
-        True, validation_alias=shared("reflection"), description="Whether the contract can be asked for."
+        default=True,
+        validation_alias=shared("reflection"),
+        description="Whether the contract can be asked for.",
     )
 
     def socket_of(self, service: str) -> str:
@@ -170,7 +177,8 @@ def variable(cls: type[BaseSettings], field: str) -> str:
 def load(cls: type[S]) -> S:
     """The settings from the environment.
 
-    Raises SystemExit(2) after naming, on stderr, each variable that is wrong, its value and the rule it breaks.
+    Raises SystemExit(2) after naming, on stderr, each variable that is wrong, its value and the rule it
+    breaks.
     """
     try:
         settings = cls()
@@ -225,8 +233,8 @@ class ConfigError(ValueError):
 def load_yaml(path: Path, model: type[M]) -> M:
     """A YAML file as a validated value; an empty file stands for the model's defaults.
 
-    Raises ConfigError with one `FILE:LINE: field: what is wrong` for each fault, also for a file that cannot be
-    read, is no YAML, or gives a key twice.
+    Raises ConfigError with one `FILE:LINE: field: what is wrong` for each fault, also for a file that cannot
+    be read, is no YAML, or gives a key twice.
     """
     try:
         text = path.read_text("utf-8")

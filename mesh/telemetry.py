@@ -1,7 +1,7 @@
 """Traces and metrics of one process: made once in its composition root, handed to what needs it.
 
-Nothing here can fail or hold up the process: spans are exported by a thread of their own, only if an endpoint is
-set, and what cannot be exported is dropped by the exporter.
+Nothing here can fail or hold up the process: spans are exported by a thread of their own, only if an endpoint
+is set, and what cannot be exported is dropped by the exporter.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class Telemetry:
         links: Sequence[str] = (),
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Iterator[Span]:
-        """Run the body within a span; `parent` and `links` are traceparents, without one the current span is the
-        parent. An exception marks the span as failed, by its type's name."""
+        """Run the body within a span; `parent` and `links` are traceparents, without one the current span is
+        the parent. An exception marks the span as failed, by its type's name."""
         span = self.start(name, parent=parent, attributes=attributes, links=links, kind=kind)
         with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
@@ -106,7 +106,8 @@ class Telemetry:
         kind: SpanKind = SpanKind.INTERNAL,
         start_time: int | None = None,
     ) -> Span:
-        """A span whose end the caller sets with `.end()`: for a pass, which outlives the frame that opened it.
+        """A span whose end the caller sets with `.end()`: for a pass, which outlives the frame that opened
+        it.
 
         `start_time` is in nanoseconds since the epoch."""
         context = extract(parent) if parent else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import grpc
 
@@ -37,7 +39,7 @@ def files(settings: MeshSettings) -> TlsFiles | None:
 
 
 def server_credentials(tls: TlsFiles) -> grpc.ServerCredentials:
-    """Credentials that look at the files at each handshake; a broken new file keeps the old certificate in use."""
+    """Credentials that look at the files at each handshake; a broken new file keeps the old one in use."""
     if tls.cert is None or tls.key is None:
         raise ConfigError("OVR_TLS_CERT and OVR_TLS_KEY: a server needs both")
     mutual = tls.ca is not None
@@ -58,7 +60,9 @@ def server_credentials(tls: TlsFiles) -> grpc.ServerCredentials:
             used = now
             return fresh
 
-    return grpc.dynamic_ssl_server_credentials(first, fetch, require_client_authentication=mutual)
+    # The stub forgets that None means no change.
+    fetcher = cast("Callable[[], grpc.ServerCertificateConfiguration]", fetch)
+    return grpc.dynamic_ssl_server_credentials(first, fetcher, require_client_authentication=mutual)
 
 
 def _server_configuration(tls: TlsFiles) -> grpc.ServerCertificateConfiguration:

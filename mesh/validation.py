@@ -14,16 +14,17 @@ T = TypeVar("T", bound=Message)
 
 def check(message: Message) -> None:
     """Raise MeshError(INVALID, INVALID_REQUEST) that names each field which breaks a rule of the contract."""
-    import protovalidate  # a compiled library: imported by the first request, not by every process that starts
+    import protovalidate  # compiled and slow to load: by the first request, not by every start
 
     found = protovalidate.collect_violations(message)
     if not found:
         return
     fields = tuple(FieldViolation(_path(item.proto.field), item.proto.message) for item in found)
+    first = fields[0]
     raise MeshError(
         Kind.INVALID,
         "INVALID_REQUEST",
-        f"{type(message).__name__} breaks the contract: {fields[0].field or 'message'} {fields[0].description}",
+        f"{type(message).__name__} breaks the contract: {first.field or 'message'} {first.description}",
         fields=fields,
     )
 
