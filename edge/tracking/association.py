@@ -1,0 +1,53 @@
+"""Which plate sits on which vehicle, and which two boxes are one vehicle seen twice. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.tuning import AssociationTuning
+from plates.event import Detection, ObjectClass
+
+
+def split(detections: Sequence[Detection]) -> tuple[list[Detection], list[Detection]]:
+    """The detections of a frame as (vehicles, plates)."""
+    vehicles = [d for d in detections if d.object_class is not ObjectClass.PLATE]
+    return vehicles, [d for d in detections if d.object_class is ObjectClass.PLATE]
+
+
+def without_doubles(detections: Sequence[Detection], max_overlap: float) -> list[Detection]:
+    """The detections, best first, without those whose IoU with a better one is `max_overlap` or more."""
+    kept: list[Detection] = []
+    for candidate in sorted(detections, key=lambda d: d.score, reverse=True):
+        if all(candidate.box.iou(better.box) < max_overlap for better in kept):
+            kept.append(candidate)
+    return kept
+
+
+def fit(plate: Detection, vehicle: Detection, tuning: AssociationTuning) -> float:
+    """How well the plate sits on the vehicle, 0 (not at all) to 1.
+
+    Vehicles hide one another: where boxes overlap, the plate is likelier that of the vehicle that has it in
+    its lower half and away from its sides, because the other one shows its roof or its flank there.
+    """
+    if plate.box.area <= 0 or vehicle.box.width <= 0 or vehicle.box.height <= 0:
+        return 0.0
+    inside = plate.box.intersection(vehicle.box) / plate.box.area
+    if inside < tuning.min_inside or plate.box.width > tuning.max_width_share * vehicle.box.width:
+        return 0.0
+    x, y = plate.box.center
+    down = (y - vehicle.box.y) / vehicle.box.height
+    aside = abs(x - vehicle.box.center[0]) / (vehicle.box.width / 2)
+    low = min(1.0, max(0.0, (down - 0.1) / 0.5))
+    return inside * (0.15 + 0.85 * low) * (1.0 - 0.35 * min(1.0, aside))
+
+
+def associate(
+    plates: Sequence[Detection], vehicles: Sequence[Detection], tuning: AssociationTuning
+) -> list[int | None]:
+    """For each plate the index of its vehicle, or None if it is on none."""
+    owners: list[int | None] = []
+    for plate in plates:
+        fits = [fit(plate, vehicle, tuning) for vehicle in vehicles]
+        best = max(range(len(fits)), key=fits.__getitem__, default=None)
+        owners.append(best if best is not None and fits[best] > 0 else None)
+    return owners
