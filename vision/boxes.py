@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from plates.event import Box, Detection, ObjectClass
-from vision.port import Image, Tensor
+from vision.port import Image, Letterbox, Tensor
 
 STRIDE = 32
 FILL = 114
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """How a picture was brought to the detector's size: original pixels = input pixels / scale."""
-
-    scale: float
-    width: int
-    height: int
 
 
 def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:

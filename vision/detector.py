@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plates.event import Detection, ModelInfo, ObjectClass
-from vision.boxes import Letterbox, decode, letterbox, to_tensor
-from vision.port import Backend, Image, VisionError
+from vision.boxes import decode, letterbox, to_tensor
+from vision.port import Backend, Image, Prepared, VisionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +39,29 @@ class YoloDetector:
         self._backend = backend
         self._classes = tuple(classes)
 
-    def detect(
-        self, images: Sequence[Image], *, size: int | None = None, min_score: float | None = None
-    ) -> list[tuple[Detection, ...]]:
-        """See `vision.port.DetectorEngine`; `size` and `min_score` override the settings for this call.
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """See `vision.port.DetectorEngine`."""
+        return self.detect_prepared([self.prepare(image) for image in images])
 
-        Pictures of one shape run as one batch.
-        """
-        prepared = [letterbox(image, size or self.settings.size) for image in images]
+    def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
+        """The picture at the network's size; `size` and `min_score`, unless 0, override the settings."""
+        canvas, frame = letterbox(image, size or self.settings.size)
+        return Prepared(canvas, frame, min_score or self.settings.min_score)
+
+    def detect_prepared(self, prepared: Sequence[Prepared]) -> list[tuple[Detection, ...]]:
+        """The objects of each prepared picture; those of one shape run as one batch."""
         groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-        for index, (canvas, _) in enumerate(prepared):
-            groups[canvas.shape].append(index)
+        for index, item in enumerate(prepared):
+            groups[item.canvas.shape].append(index)
         found: dict[int, tuple[Detection, ...]] = {}
-        floor = self.settings.min_score if min_score is None else min_score
         for members in groups.values():
-            (heads,) = self._backend.run(to_tensor([prepared[i][0] for i in members]))
+            (heads,) = self._backend.run(to_tensor([prepared[i].canvas for i in members]))
             if heads.shape[1] != 4 + len(self._classes):
                 raise VisionError(
                     f"{self.model.name}: the network gives {heads.shape[1] - 4} classes, the manifest names "
                     f"{len(self._classes)}"
                 )
             for index, head in zip(members, heads, strict=True):
-                frame: Letterbox = prepared[index][1]
-                found[index] = decode(head, frame, self._classes, floor, self.settings.max_iou)
-        return [found[index] for index in range(len(images))]
+                item = prepared[index]
+                found[index] = decode(head, item.frame, self._classes, item.min_score, self.settings.max_iou)
+        return [found[index] for index in range(len(prepared))]

@@ -6,6 +6,7 @@ Pictures are `Image`: uint8, [height, width, 3], blue-green-red. Engines may be 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,25 @@ class VisionError(Exception):
     """A model or a picture cannot be used; the message names which one and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture was brought to the detector's size: original pixels = input pixels / scale."""
+
+    scale: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture at the detector's size, ready to be run in a batch, and the score from which objects
+    count."""
+
+    canvas: Image
+    frame: Letterbox
+    min_score: float
+
+
 class DetectorEngine(Protocol):
     """Finds plates and vehicles."""
 
@@ -30,6 +50,12 @@ class DetectorEngine(Protocol):
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
         """The objects of each image, best first, boxes in that image's pixels."""
+
+    def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
+        """A picture made ready, so that it need not be kept; 0 means the engine's own size and score."""
+
+    def detect_prepared(self, prepared: Sequence[Prepared]) -> list[tuple[Detection, ...]]:
+        """The second half of `detect`, for pictures that were made ready one by one."""
 
 
 class ReaderEngine(Protocol):
