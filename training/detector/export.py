@@ -14,9 +14,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxslim
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from ultralytics.nn.modules import C2f, Detect
 
 from training.detector.loss import build_model
@@ -36,6 +38,23 @@ def load_average(checkpoint: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
         elif isinstance(module, C2f):
             module.forward = module.forward_split
     return model, state["config"]
+
+
+def store_weights_as_half(graph: onnx.GraphProto) -> None:
+    """Halve the file: weights are kept as float16, and every engine casts them to float32 on loading."""
+    casts = []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < 256:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(
+            helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def export(checkpoint: Path, out: Path) -> str:
@@ -62,6 +81,7 @@ def export(checkpoint: Path, out: Path) -> str:
     }.items():
         entry = slim.metadata_props.add()
         entry.key, entry.value = key, value
+    store_weights_as_half(slim.graph)
     onnx.checker.check_model(slim)
     onnx.save(slim, str(out))
     return hashlib.sha256(out.read_bytes()).hexdigest()
