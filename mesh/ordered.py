@@ -47,6 +47,7 @@ async def in_order(
             yield result
         await taker
     finally:
-        for pending in (taker, *running):
+        taker.cancel()
+        for pending in running:
             pending.cancel()
         await asyncio.gather(taker, *running, return_exceptions=True)
