@@ -28,7 +28,7 @@ from ovr.alpr.v1 import event_pb2 as ovr_dot_alpr_dot_v1_dot_event__pb2
 from ovr.alpr.v1 import frame_pb2 as ovr_dot_alpr_dot_v1_dot_frame__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ovr/alpr/v1/gateway.proto\x12\x0bovr.alpr.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1aovr/alpr/v1/detector.proto\x1a\x17ovr/alpr/v1/event.proto\x1a\x17ovr/alpr/v1/frame.proto\"j\n\x10ReadImageRequest\x12\x32\n\x10\x65xpected_regions\x18\x01 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10\x10\"\x0er\x0c\x32\n^[a-z]{2}$\x12\"\n\tmin_score\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x80?-\x00\x00\x00\x00\"\xa6\x01\n\x0bPictureRead\x12!\n\x05plate\x18\x01 \x01(\x0b\x32\x12.ovr.alpr.v1.Plate\x12\x1d\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x10.ovr.alpr.v1.Box\x12#\n\x07\x63orners\x18\x03 \x03(\x0b\x32\x12.ovr.alpr.v1.Point\x12\r\n\x05score\x18\x04 \x01(\x02\x12\x12\n\nlegibility\x18\x05 \x01(\x02\x12\r\n\x05lines\x18\x06 \x01(\r\"\x98\x01\n\x11ReadImageResponse\x12(\n\x06plates\x18\x01 \x03(\x0b\x32\x18.ovr.alpr.v1.PictureRead\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12&\n\x06models\x18\x04 \x03(\x0b\x32\x16.ovr.alpr.v1.ModelInfo\x12\x12\n\nelapsed_ms\x18\x05 \x01(\x02\"9\n\nDependency\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05ready\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"Q\n\x11ReadinessResponse\x12\r\n\x05ready\x18\x01 \x01(\x08\x12-\n\x0c\x64\x65pendencies\x18\x02 \x03(\x0b\x32\x17.ovr.alpr.v1.Dependencyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ovr/alpr/v1/gateway.proto\x12\x0bovr.alpr.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1aovr/alpr/v1/detector.proto\x1a\x17ovr/alpr/v1/event.proto\x1a\x17ovr/alpr/v1/frame.proto\"j\n\x10ReadImageRequest\x12\x32\n\x10\x65xpected_regions\x18\x01 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10\x10\"\x0er\x0c\x32\n^[a-z]{2}$\x12\"\n\tmin_score\x18\x02 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x80?-\x00\x00\x00\x00\"\x81\x01\n\x0bPictureRead\x12!\n\x05plate\x18\x01 \x01(\x0b\x32\x12.ovr.alpr.v1.Plate\x12\x1d\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x10.ovr.alpr.v1.Box\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x12\n\nlegibility\x18\x04 \x01(\x02\x12\r\n\x05lines\x18\x05 \x01(\r\"\x98\x01\n\x11ReadImageResponse\x12(\n\x06plates\x18\x01 \x03(\x0b\x32\x18.ovr.alpr.v1.PictureRead\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12&\n\x06models\x18\x04 \x03(\x0b\x32\x16.ovr.alpr.v1.ModelInfo\x12\x12\n\nelapsed_ms\x18\x05 \x01(\x02\"9\n\nDependency\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05ready\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"Q\n\x11ReadinessResponse\x12\r\n\x05ready\x18\x01 \x01(\x08\x12-\n\x0c\x64\x65pendencies\x18\x02 \x03(\x0b\x32\x17.ovr.alpr.v1.Dependencyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,11 +42,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READIMAGEREQUEST']._serialized_start=149
   _globals['_READIMAGEREQUEST']._serialized_end=255
   _globals['_PICTUREREAD']._serialized_start=258
-  _globals['_PICTUREREAD']._serialized_end=424
-  _globals['_READIMAGERESPONSE']._serialized_start=427
-  _globals['_READIMAGERESPONSE']._serialized_end=579
-  _globals['_DEPENDENCY']._serialized_start=581
-  _globals['_DEPENDENCY']._serialized_end=638
-  _globals['_READINESSRESPONSE']._serialized_start=640
-  _globals['_READINESSRESPONSE']._serialized_end=721
+  _globals['_PICTUREREAD']._serialized_end=387
+  _globals['_READIMAGERESPONSE']._serialized_start=390
+  _globals['_READIMAGERESPONSE']._serialized_end=542
+  _globals['_DEPENDENCY']._serialized_start=544
+  _globals['_DEPENDENCY']._serialized_end=601
+  _globals['_READINESSRESPONSE']._serialized_start=603
+  _globals['_READINESSRESPONSE']._serialized_end=684
 # @@protoc_insertion_point(module_scope)

@@ -61,7 +61,6 @@ class PictureRead(_message.Message):
 
     PLATE_FIELD_NUMBER: _builtins.int
     BOX_FIELD_NUMBER: _builtins.int
-    CORNERS_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     LEGIBILITY_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
@@ -79,23 +78,18 @@ class PictureRead(_message.Message):
     def box(self) -> _frame_pb2.Box:
         """Where it is, pixels of the picture as a viewer shows it (EXIF orientation applied)."""
 
-    @_builtins.property
-    def corners(self) -> _containers.RepeatedCompositeFieldContainer[_frame_pb2.Point]:
-        """The plate's corners, clockwise from its own top left, if the detector gives them; else empty."""
-
     def __init__(
         self,
         *,
         plate: _event_pb2.Plate | None = ...,
         box: _frame_pb2.Box | None = ...,
-        corners: _abc.Iterable[_frame_pb2.Point] | None = ...,
         score: _builtins.float = ...,
         legibility: _builtins.float = ...,
         lines: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "plate", b"plate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "corners", b"corners", "legibility", b"legibility", "lines", b"lines", "plate", b"plate", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "legibility", b"legibility", "lines", b"lines", "plate", b"plate", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -120,7 +114,7 @@ class ReadImageResponse(_message.Message):
     """Time from the picture's last byte to this answer, milliseconds."""
     @_builtins.property
     def plates(self) -> _containers.RepeatedCompositeFieldContainer[Global___PictureRead]:
-        """The plates, from left to right."""
+        """The plates, surest first."""
 
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_detector_pb2.ModelInfo]:
