@@ -43,19 +43,28 @@ class Start(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to append. Records of one key keep their order."""
+    """A record to append. Records of one key keep their order.
+
+    A record whose `id` the topic holds already is not appended again; empty means that it has none. An engine
+    that cannot look back promises this only for what it appended lately, so readers take duplicates
+    nevertheless.
+    """
 
     key: bytes
     value: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a record stands in its topic. Offsets grow within a partition and are never used again."""
+    """Where a record stands in its topic, and whether this append put it there or it had been there before.
+
+    Offsets grow within a partition and are never used again."""
 
     partition: int
     offset: int
+    new: bool = True
 
 
 @dataclass(frozen=True, slots=True)

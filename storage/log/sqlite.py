@@ -38,9 +38,11 @@ MIGRATIONS = (
         timestamp_us INTEGER NOT NULL,
         key BLOB NOT NULL,
         value BLOB NOT NULL,
-        headers BLOB NOT NULL
+        headers BLOB NOT NULL,
+        id TEXT
     );
     CREATE UNIQUE INDEX records_by_offset ON records (topic, offset);
+    CREATE UNIQUE INDEX records_by_id ON records (topic, id) WHERE id IS NOT NULL;
     CREATE TABLE groups (
         topic TEXT NOT NULL,
         name TEXT NOT NULL,
@@ -55,7 +57,7 @@ _MAX_COMMIT_BYTES = 16 << 20
 _TRIM_CHUNK = 500
 
 
-_Row = tuple[bytes, bytes, bytes]  # key, value, headers as JSON
+_Row = tuple[bytes, bytes, bytes, str | None]  # key, value, headers as JSON, id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class _Append:
 
     @property
     def size(self) -> int:
-        return sum(len(key) + len(value) for key, value, _ in self.rows)
+        return sum(len(key) + len(value) for key, value, *_ in self.rows)
 
 
 class SqliteLog:
@@ -92,7 +94,7 @@ class SqliteLog:
             return []
         if self._closed:
             raise MeshError(Kind.UNAVAILABLE, "LOG_CLOSED", "the log is closed")
-        rows = tuple((record.key, record.value, orjson.dumps(dict(record.headers))) for record in records)
+        rows = tuple((r.key, r.value, orjson.dumps(dict(r.headers)), r.id or None) for r in records)
         append = _Append(topic, rows, asyncio.get_running_loop().create_future())
         self._waiting.append(append)
         if self._appender is None or self._appender.done():
@@ -162,22 +164,38 @@ class SqliteLog:
 
 def _insert(connection: sqlite3.Connection, batch: Sequence[_Append]) -> list[list[Position]]:
     now = _now_us()
-    positions = []
-    for append in batch:
-        connection.execute("INSERT OR IGNORE INTO topics (name) VALUES (?)", (append.topic,))
-        row = connection.execute("SELECT next_offset FROM topics WHERE name = ?", (append.topic,)).fetchone()
-        first = int(row[0])
-        connection.executemany(
-            "INSERT INTO records (topic, offset, timestamp_us, key, value, headers)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            ((append.topic, first + i, now, *row) for i, row in enumerate(append.rows)),
-        )
+    return [_insert_append(connection, append, now) for append in batch]
+
+
+def _insert_append(connection: sqlite3.Connection, append: _Append, now_us: int) -> list[Position]:
+    topic = append.topic
+    connection.execute("INSERT OR IGNORE INTO topics (name) VALUES (?)", (topic,))
+    (offset,) = connection.execute("SELECT next_offset FROM topics WHERE name = ?", (topic,)).fetchone()
+    positions: list[Position] = []
+    size = 0
+    for row in append.rows:
+        key, value, _, id = row
+        known = _offset_of(connection, topic, id) if id is not None else None
+        if known is not None:
+            positions.append(Position(0, known, new=False))
+            continue
         connection.execute(
-            "UPDATE topics SET next_offset = ?, bytes = bytes + ? WHERE name = ?",
-            (first + len(append.rows), append.size, append.topic),
+            "INSERT INTO records (topic, offset, timestamp_us, key, value, headers, id)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (topic, offset, now_us, *row),
         )
-        positions.append([Position(0, first + i) for i in range(len(append.rows))])
+        positions.append(Position(0, offset))
+        size += len(key) + len(value)
+        offset += 1
+    connection.execute(
+        "UPDATE topics SET next_offset = ?, bytes = bytes + ? WHERE name = ?", (offset, size, topic)
+    )
     return positions
+
+
+def _offset_of(connection: sqlite3.Connection, topic: str, id: str) -> int | None:
+    row = connection.execute("SELECT offset FROM records WHERE topic = ? AND id = ?", (topic, id)).fetchone()
+    return int(row[0]) if row is not None else None
 
 
 def _trim_chunk(

@@ -65,10 +65,14 @@ _DELETE_CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class _Tier:
-    """Events whose text fulfils `condition`, all as many edits away. `broad`: it can hold for a large share
-    of all events, so that walking back in time may find a page sooner than sorting all that match."""
+    """Events whose text fulfils `condition`, all as many edits away, and the index that finds them.
+
+    `broad`: it can hold for a large share of all events, so that walking back in time may find a page sooner
+    than sorting all that match.
+    """
 
     edits: int
+    index: str
     condition: str
     values: tuple[Value, ...]
     broad: bool = False

@@ -25,6 +25,7 @@ from plates.event import (
 )
 from storage.images.port import image_key
 
+MODEL = ModelInfo("m", "1", "0" * 64, "test")
 START = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 
 
@@ -71,7 +72,9 @@ def event(
         plate=plate(text, region=region, confidence=confidence) if text is not None else None,
         vehicle=Vehicle(vehicle, Box(0, 0, 200, 150)),
         evidence=evidence,
-        provenance=Provenance((ModelInfo("m", "1", "0" * 64, "test"),), 9, 1, (read,) if text else (), "test"),
+        provenance=Provenance(
+            (ModelInfo("m", "1", "0" * 64, "test"),), 9, 1, (read,) if text else (), "test"
+        ),
         trace_id=trace_id,
         closed_at=at + timedelta(seconds=2),
     )

@@ -1,7 +1,8 @@
-"""The adapters that the contract suites run on. Another engine's adapter joins by one more opener in its table.
+"""The adapters that the contract suites run on. Another engine's adapter joins by one more opener in its
+table.
 
-An opener is an async context manager that gives a function; each call of it opens the same store once more, as another
-process would.
+An opener is an async context manager that gives a function; each call of it opens the same store once more,
+as another process would.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import pytest
 from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
-#from storage.search.sqlite import SqliteSearchIndex
+from storage.search.sqlite import SqliteSearchIndex
 
 Open = Callable[[], Awaitable[Any]]
 
 LOGS: dict[str, Callable[[Path], Awaitable[Any]]] = {"sqlite": lambda home: SqliteLog.open(home / "log.db")}
 EVENT_STORES = {"sqlite": lambda home: SqliteEventStore.open(home / "events.db")}
 IMAGE_STORES = {"directory": lambda home: DirectoryImageStore.open(home / "images")}
-SEARCH_INDEXES = {}
+SEARCH_INDEXES = {"sqlite": lambda home: SqliteSearchIndex.open(home / "search.db")}
 
 
 async def _opened(opener: Callable[[Path], Awaitable[Any]], home: Path) -> AsyncIterator[Open]:

@@ -33,7 +33,8 @@ async def test_an_unknown_id_is_none(open_events):
 
 
 async def test_writing_again_is_harmless(open_events):
-    """A duplicate, in the same batch or later, from any process, is not stored again and not counted as new."""
+    """A duplicate, in the same batch or later, from any process, is not stored again and not counted as
+    new."""
     store, other = await open_events(), await open_events()
     one, two = event("AA"), event("BB")
     assert await store.write([one, one]) == 1
@@ -186,7 +187,8 @@ async def test_aggregate_says_when_the_limit_cuts(open_events):
 
 
 async def test_cameras_join_events_and_the_newest_status(open_events):
-    """A camera has its counts, last event and newest report; an older report that comes late changes nothing."""
+    """A camera has its counts, last event and newest report; an older report that comes late changes
+    nothing."""
     store = await open_events()
     one = event(at=START, camera="cam-1")
     await store.write([one])

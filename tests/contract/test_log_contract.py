@@ -73,6 +73,22 @@ async def test_concurrent_appends_all_arrive_once(open_log):
     assert len({(record.partition, record.offset) for record in found}) == len(wanted)
 
 
+async def test_a_record_with_a_known_id_is_appended_once(open_log):
+    """An id that the topic holds, from the same append or another process, gives the old position and no new
+    record."""
+    log, other = await open_log(), await open_log()
+    one, two = NewRecord(b"k", b"a", id="1"), NewRecord(b"k", b"b", id="2")
+    first, again = await log.append(TOPIC, [one, one])
+    (known,) = await other.append(TOPIC, [one])
+    (fresh,) = await other.append(TOPIC, [two])
+    assert (first.new, again.new, known.new, fresh.new) == (True, False, False, True)
+    assert first.offset == again.offset == known.offset
+    assert (await other.append("alerts", [one]))[0].new
+    reader = await log.reader(TOPIC, "writer")
+    assert values(await read_all(reader, 2)) == ["a", "b"]
+    assert await reader.lag() == 2
+
+
 async def test_a_group_goes_on_behind_its_last_commit(open_log):
     """What was polled but not committed is handed out again to the next reader, what was committed is not."""
     log = await open_log()
@@ -176,7 +192,8 @@ async def test_a_cancelled_poll_loses_nothing(open_log):
 
 
 async def test_a_tail_starts_now_and_resumes_by_cursor(open_log):
-    """An empty cursor means from now on; the cursor of any record goes on behind it, in another process, too."""
+    """An empty cursor means from now on; the cursor of any record goes on behind it, in another process,
+    too."""
     log, other = await open_log(), await open_log()
     await log.append(TOPIC, records("before"))
     tail = await log.tail(TOPIC)

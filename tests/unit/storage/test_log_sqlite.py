@@ -52,7 +52,7 @@ async def test_a_reader_counts_what_retention_took_from_it(log):
     """Records that went before a group came to them are counted, and the group goes on behind them."""
     reader = await log.reader(TOPIC, "g")
     await log.append(TOPIC, [record(b"x" * 99)] * 10)
-    await reader.commit((await reader.poll(2, 1)))
+    await reader.commit(await reader.poll(2, 1))
     await log.trim(TOPIC, max_bytes=300)
     found = await reader.poll(10, 1)
     assert [item.offset for item in found] == [7, 8, 9]
@@ -120,7 +120,8 @@ async def test_a_cancelled_append_leaves_the_others_alone(log):
 
 
 async def test_what_was_appended_survives_a_killed_process(tmp_path):
-    """Every position that a process reported before SIGKILL is on the log afterwards, and its group lock is free."""
+    """Every position that a process reported before SIGKILL is on the log afterwards, and its group lock is
+    free."""
     script = """
 import asyncio, sys
 from pathlib import Path
@@ -136,6 +137,15 @@ async def main():
 asyncio.run(main())
 """
     path = tmp_path / "log.db"
+    reported = await asyncio.to_thread(run_until_killed, script, path)
+    log = await SqliteLog.open(path)
+    found = await (await log.reader(TOPIC, "g")).poll(10_000, 5)
+    await log.close()
+    assert {item.offset for item in found} >= set(reported)
+
+
+def run_until_killed(script: str, path: Path) -> list[int]:
+    """What the script printed before it was killed, after 50 lines."""
     root = Path(__file__).parents[3]
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(path)],
@@ -148,10 +158,7 @@ asyncio.run(main())
     process.send_signal(signal.SIGKILL)
     reported += [int(line) for line in process.stdout.read().split()]
     process.wait()
-    log = await SqliteLog.open(path)
-    found = await (await log.reader(TOPIC, "g")).poll(10_000, 5)
-    await log.close()
-    assert {item.offset for item in found} >= set(reported)
+    return reported
 
 
 async def test_an_older_software_refuses_a_newer_file(tmp_path):

@@ -1,0 +1,249 @@
+"""What every adapter of the search index promises."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mesh.errors import Kind, MeshError
+from plates import matching
+from plates.event import Outcome
+from storage.events.port import EventFilter
+from storage.search.port import SearchMode, SearchQuery
+from tests.builders.events import START, event
+
+FIT = {
+    SearchMode.EXACT: matching.exact,
+    SearchMode.PREFIX: matching.prefix,
+    SearchMode.WILDCARD: matching.wildcard,
+    SearchMode.ONE_EDIT: matching.one_edit,
+}
+
+
+async def texts(index, text: str, mode: SearchMode, **options) -> list[str]:
+    page = await index.search(SearchQuery(text, mode, **options), 100)
+    return [hit.text for hit in page.hits]
+
+
+@pytest.fixture
+async def index(open_search):
+    """An index of a handful of plates."""
+    opened = await open_search()
+    plates = [
+        "AB12CDE",
+        "A812CDE",
+        "AB12CDF",
+        "AB12CD",
+        "XAB12CDE",
+        "ABI2CDE",
+        "ZZ99ZZZ",
+        "B12CDE",
+        "AB12CDEFG",
+    ]
+    await opened.index([event(text, at=START + timedelta(minutes=i)) for i, text in enumerate(plates)])
+    return opened
+
+
+async def test_exact_finds_the_whole_text_as_people_write_it(index):
+    """Case, spaces and hyphens of what is searched do not matter."""
+    assert await texts(index, "ab-12 cde", SearchMode.EXACT) == ["AB12CDE"]
+
+
+async def test_exact_with_confusables_takes_look_alikes(index):
+    """With confusables B and 8, I and 1 are the same, newest first."""
+    assert await texts(index, "AB12CDE", SearchMode.EXACT, confusables=True) == [
+        "ABI2CDE",
+        "A812CDE",
+        "AB12CDE",
+    ]
+
+
+async def test_prefix_finds_beginnings(index):
+    """A prefix finds every text that begins with it."""
+    assert set(await texts(index, "AB12", SearchMode.PREFIX)) == {"AB12CDE", "AB12CDF", "AB12CD", "AB12CDEFG"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("AB12CD?", {"AB12CDE", "AB12CDF"}),
+        ("*12CDE", {"AB12CDE", "A812CDE", "XAB12CDE", "B12CDE"}),
+        ("?B12CDE", {"AB12CDE"}),
+        ("Z*Z", {"ZZ99ZZZ"}),
+        ("*9*", {"ZZ99ZZZ"}),
+        ("A**E", {"AB12CDE", "A812CDE", "ABI2CDE"}),
+        ("??????", {"AB12CD", "B12CDE"}),
+        ("*XYZ*", set()),
+        ("[A-Z]*", None),
+    ],
+)
+async def test_wildcards(index, pattern, wanted):
+    """Patterns with and without a literal beginning, long or short literal runs; brackets are not special."""
+    found = set(await texts(index, pattern, SearchMode.WILDCARD))
+    assert found == (wanted if wanted is not None else set())
+
+
+async def test_one_edit_ranks_the_exact_first(index):
+    """A text with one character replaced, missing or too many is found with its distance, behind the exact
+    one."""
+    page = await index.search(SearchQuery("AB12CDE", SearchMode.ONE_EDIT), 100)
+    assert [(hit.text, hit.edits) for hit in page.hits] == [
+        ("AB12CDE", 0),
+        ("B12CDE", 1),
+        ("ABI2CDE", 1),
+        ("XAB12CDE", 1),
+        ("AB12CD", 1),
+        ("AB12CDF", 1),
+        ("A812CDE", 1),
+    ]
+
+
+ALPHABET = st.text("AB8I10", min_size=1, max_size=5)
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(stored=st.lists(ALPHABET, min_size=1, max_size=30), wanted=ALPHABET, data=st.data())
+async def test_search_agrees_with_brute_force(tmp_path_factory, open_search, stored, wanted, data):
+    """Every mode, with and without confusables, finds exactly the texts that plates.matching takes: recall
+    1.0."""
+    index = await open_search()
+    batch = [event(text) for text in stored]
+    await index.index(batch)
+    ours = {e.event_id: e.plate.text for e in batch}
+    for mode, confusables in itertools.product(SearchMode, (False, True)):
+        pattern = wanted
+        if mode is SearchMode.WILDCARD:
+            pattern = data.draw(st.text("AB8I10*?", min_size=1, max_size=5).filter(lambda p: p.strip("*")))
+        page = await index.search(SearchQuery(pattern, mode, confusables), 1000)
+        assert page.next_page_token == ""
+        found = {hit.event_id: hit for hit in page.hits if hit.event_id in ours}
+        fits = {i for i, text in ours.items() if FIT[mode](text, pattern, confusables=confusables)}
+        assert set(found) == fits
+        if mode is SearchMode.ONE_EDIT:
+            for hit in found.values():
+                assert hit.edits == matching.edits(hit.text, pattern, confusables=confusables)
+    await index.delete_older_than(START + timedelta(days=1))
+
+
+@pytest.mark.parametrize("mode", SearchMode)
+@pytest.mark.parametrize("size", [1, 3, 100])
+async def test_pages_give_every_hit_once_in_order(open_search, mode, size):
+    """Walking the pages gives what one large page gives: fewest edits first, then newest, ids deciding."""
+    index = await open_search()
+    plates = ["AAA", "AAA", "AAB", "AA", "AAA", "AAB", "ABA", "AAAA"] * 2
+    await index.index([event(text, at=START + timedelta(minutes=i // 3)) for i, text in enumerate(plates)])
+    query = SearchQuery("AAA", mode)
+    whole = (await index.search(query, 1000)).hits
+    key = [(-hit.edits, hit.best_seen_at, hit.event_id) for hit in whole]
+    assert key == sorted(key, reverse=True)
+    found, token = [], ""
+    while True:
+        page = await index.search(query, size, token)
+        found += page.hits
+        token = page.next_page_token
+        if not token:
+            break
+    assert tuple(found) == whole
+
+
+async def test_many_matches_come_newest_first(open_search):
+    """A prefix that fits thousands of events gives the newest, page by page, as few matches would."""
+    index = await open_search()
+    events = [event(f"A{number:04}", at=START + timedelta(seconds=number)) for number in range(4200)]
+    await index.index(events)
+    query = SearchQuery("A", SearchMode.PREFIX, filter=EventFilter(end=START + timedelta(seconds=4100)))
+    first = await index.search(query, 50)
+    second = await index.search(query, 50, first.next_page_token)
+    found = [hit.text for hit in (*first.hits, *second.hits)]
+    assert found == [f"A{number:04}" for number in range(4099, 3999, -1)]
+
+
+async def test_filters_narrow_every_mode(open_search):
+    """Time, camera, region, outcome, site and confidence are honoured together with the text."""
+    index = await open_search()
+    events = [
+        event("AAA", camera="cam-2"),
+        event("AAA", at=START + timedelta(hours=1), region="us-ny"),
+        event("AAB", confidence=0.5),
+    ]
+    await index.index(events)
+    filters = [
+        EventFilter(camera_ids=("cam-2",)),
+        EventFilter(start=START + timedelta(minutes=1)),
+        EventFilter(regions=("us",)),
+        EventFilter(min_confidence=0.75),
+        EventFilter(outcomes=(Outcome.UNREADABLE,)),
+        EventFilter(site_ids=("site-1",)),
+    ]
+    for filter, mode in itertools.product(filters, SearchMode):
+        page = await index.search(SearchQuery("AAA", mode, filter=filter), 10)
+        fits = {e.event_id for e in events if filter.takes(e) and FIT[mode](e.plate.text, "AAA")}
+        assert {hit.event_id for hit in page.hits} == fits
+
+
+async def test_indexing_again_changes_nothing(open_search):
+    """Duplicates, in one batch or later, are found once."""
+    index = await open_search()
+    one = event("AAA")
+    await index.index([one, one])
+    await index.index([one])
+    assert await texts(index, "AAA", SearchMode.ONE_EDIT) == ["AAA"]
+
+
+async def test_events_without_a_plate_are_not_indexed(open_search):
+    """An event without a plate is no error and no hit; an empty index finds nothing."""
+    index = await open_search()
+    assert await texts(index, "*A*", SearchMode.WILDCARD) == []
+    await index.index([event(None), event("")])
+    assert await texts(index, "?", SearchMode.WILDCARD) == []
+
+
+async def test_forgotten_events_are_not_found(open_search):
+    """delete_older_than forgets what was best seen before, and only that."""
+    index = await open_search()
+    await index.index([event("AAA"), event("AAA", at=START + timedelta(days=1)), event("BBB")])
+    assert await index.delete_older_than(START + timedelta(hours=1)) == 2
+    assert await texts(index, "AAA", SearchMode.ONE_EDIT) == ["AAA"]
+    assert await texts(index, "BBA", SearchMode.ONE_EDIT) == []
+    await index.index([event("BBB")])
+    assert await texts(index, "BBA", SearchMode.ONE_EDIT) == ["BBB"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("", SearchMode.EXACT),
+        ("- -", SearchMode.PREFIX),
+        ("**", SearchMode.WILDCARD),
+        ("*-", SearchMode.WILDCARD),
+    ],
+)
+async def test_a_text_with_nothing_to_search_is_refused(open_search, text, mode):
+    """INVALID names the field."""
+    with pytest.raises(MeshError) as caught:
+        await (await open_search()).search(SearchQuery(text, mode), 10)
+    assert caught.value.kind is Kind.INVALID
+    assert caught.value.fields[0].field == "text"
+
+
+async def test_a_token_of_another_query_is_refused(index):
+    """A page token is good for its own query only."""
+    token = (await index.search(SearchQuery("AB12", SearchMode.PREFIX), 1)).next_page_token
+    assert token
+    for query in (SearchQuery("AB1", SearchMode.PREFIX), SearchQuery("AB12", SearchMode.PREFIX, True)):
+        with pytest.raises(MeshError) as caught:
+            await index.search(query, 1, token)
+        assert caught.value.kind is Kind.INVALID
+
+
+async def test_check_answers(open_search):
+    """A working index is ready."""
+    await (await open_search()).check()
