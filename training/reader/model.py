@@ -121,7 +121,7 @@ class PlateReader(nn.Module):
         for layer in self.encoder:
             cells = layer(cells)
         cells = self.normal(cells)
-        slots = self.ask(self.queries.expand(len(images), -1, -1), cells)
+        slots = self.ask(self.queries.expand(images.shape[0], -1, -1), cells)
         slots = self.order(slots)
         scores = self.look(slots) @ self.seen(cells).transpose(1, 2) * cells.shape[-1] ** -0.5
         attention = scores.float().softmax(-1)
