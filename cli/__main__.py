@@ -1,0 +1,5 @@
+"""`python -m cli` is `ovr`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,32 @@
+"""The command line's composition: a module a command; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import bench, config, demo, doctor, events, keys, models, read, run, spool, up
+
+app = typer.Typer(
+    name="ovr",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Reads number plates: which plate passed where and when, at once and provably.",
+)
+app.command()(read.read)
+app.command()(run.run)
+app.command()(up.up)
+app.command()(demo.demo)
+app.command()(events.search)
+app.command()(events.watch)
+app.command()(doctor.doctor)
+app.add_typer(spool.app, name="spool")
+app.add_typer(config.app, name="config")
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(bench.app, name="bench")
+
+
+def main() -> None:
+    """Run `ovr`."""
+    app()

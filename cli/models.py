@@ -1,0 +1,63 @@
+"""`ovr models`: what is installed, whether it is what it should be, and exports for other engines."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import typer
+from rich.table import Table
+
+from cli.console import err, fail, out
+
+app = typer.Typer(no_args_is_help=True, help="Models: list, verify, export.")
+
+
+class ExportFormat(str, Enum):
+    """What a model can be exported as."""
+
+    ENGINE = "engine"
+
+
+@app.command("ls")
+def list_models() -> None:
+    """List the installed models; the first of each kind is the default.
+
+    Example: ovr models ls
+    """
+    from vision.manifest import Manifest
+    from vision.port import VisionError
+
+    try:
+        manifest = Manifest.load()
+    except VisionError as error:
+        fail(str(error))
+    table = Table("model", "version", "kind", "file", "licence", box=None, pad_edge=False)
+    for entry in manifest.entries:
+        table.add_row(entry.name, entry.version, entry.kind, entry.file, entry.licence)
+    out().print(table)
+
+
+@app.command()
+def verify() -> None:
+    """Check every model's file against its SHA-256 in the manifest.
+
+    Example: ovr models verify
+    """
+    from vision.manifest import Manifest
+    from vision.port import VisionError
+
+    failed = False
+    try:
+        manifest = Manifest.load()
+    except VisionError as error:
+        fail(str(error))
+    for entry in manifest.entries:
+        try:
+            manifest.weights(entry)
+        except VisionError as error:
+            err().print(f"error: {error}")
+            failed = True
+        else:
+            print(f"{entry.name} {entry.version}: ok")
+    if failed:
+        raise SystemExit(1)

@@ -1,0 +1,52 @@
+"""How a command finds the services of the mesh: the same settings as every process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cli.console import fail
+
+if TYPE_CHECKING:
+    from mesh.client import MeshChannel
+    from mesh.settings import MeshSettings
+
+T = TypeVar("T")
+
+
+def settings() -> MeshSettings:
+    """The shared settings from the environment."""
+    from mesh.settings import MeshSettings, load
+
+    return load(MeshSettings)
+
+
+def call(peer: str, ask: Callable[[MeshChannel], Coroutine[Any, Any, T]]) -> T:
+    """Run `ask` with a channel to a service; leaves with exit code 1 and a sentence when that fails."""
+    from mesh.client import connect
+    from mesh.errors import Kind, MeshError
+
+    configured = settings()
+    target = configured.target(peer)
+
+    async def run() -> T:
+        async with connect(target, peer=peer, settings=configured) as channel:
+            return await ask(channel)
+
+    try:
+        return asyncio.run(run())
+    except MeshError as error:
+        down = error.kind is Kind.UNAVAILABLE
+        fail(f"{error}; looked at {target}: is the mesh up? `ovr up` starts it" if down else str(error))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+async def is_ready(address: str, peer: str, timeout: float = 1.0) -> bool:
+    """Whether the service at `address` says that it can do its work."""
+    from mesh.client import connect
+    from mesh.health import READINESS, ask
+
+    async with connect(address, peer=peer) as channel:
+        return await ask(channel, READINESS, timeout)

@@ -1,0 +1,136 @@
+"""Sources through the mesh: the pilot as a process of its own, and its passes as they close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mesh.client import MeshChannel
+    from mesh.settings import MeshSettings
+    from ovr.alpr.v1 import event_pb2
+
+LAST_EVENTS_SECONDS = 10.0
+
+
+class PilotError(Exception):
+    """The pilot ended badly; the message holds the end of its log."""
+
+
+@dataclass
+class PilotRun:
+    """What came of a run: the summary the pilot wrote at its end, and the events seen."""
+
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    events: list[event_pb2.PlateEvent] = field(default_factory=list)
+
+
+async def follow(
+    settings: MeshSettings,
+    sources: Sequence[str],
+    *,
+    camera: str | None = None,
+    realtime: bool = False,
+    on_event: Callable[[event_pb2.PlateEvent], None],
+) -> PilotRun:
+    """Run the sources to their end; `on_event` hears of each pass once it is stored. Raises PilotError.
+
+    The pilot gets a node id of its own, so that its spool and its passes are told from any other pilot's here.
+    """
+    from mesh.client import connect
+
+    node = f"run-{uuid.uuid4().hex[:12]}"
+    run = PilotRun()
+    async with connect(settings.target("query"), peer="query", settings=settings) as channel:
+        seen = asyncio.Event()
+        watch = asyncio.ensure_future(_watch(channel, node, run, on_event, seen))
+        try:
+            run.summary = await _fly(settings, node, sources, camera, realtime)
+            expected = sum(run.summary.get("passes_closed", {}).values())
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(_until(seen, lambda: len(run.events) >= expected), LAST_EVENTS_SECONDS)
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+    return run
+
+
+async def _until(seen: asyncio.Event, enough: Callable[[], bool]) -> None:
+    while not enough():
+        seen.clear()
+        await seen.wait()
+
+
+async def _watch(
+    channel: MeshChannel,
+    node: str,
+    run: PilotRun,
+    on_event: Callable[[event_pb2.PlateEvent], None],
+    seen: asyncio.Event,
+) -> None:
+    async for event in watch_events(channel):
+        if event.node_id == node:
+            run.events.append(event)
+            on_event(event)
+            seen.set()
+
+
+async def watch_events(channel: MeshChannel) -> AsyncIterator[event_pb2.PlateEvent]:
+    """Events from now on, without a gap when the query service is restarted."""
+    from mesh.errors import Kind, MeshError
+    from ovr.alpr.v1 import query_pb2, query_pb2_grpc
+
+    stub = query_pb2_grpc.QueryServiceStub(channel)
+    cursor = ""
+    while True:
+        try:
+            async for message in stub.WatchEvents(query_pb2.WatchEventsRequest(cursor=cursor)):
+                cursor = message.cursor
+                if message.HasField("event"):
+                    yield message.event
+        except MeshError as error:
+            if error.kind is not Kind.UNAVAILABLE:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def _fly(
+    settings: MeshSettings, node: str, sources: Sequence[str], camera: str | None, realtime: bool
+) -> Mapping[str, Any]:
+    log = settings.home / "logs" / "pilot.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, log.open("ab") as output:
+        summary = Path(scratch) / "summary.json"
+        argv = [sys.executable, "-m", "edge", "--summary", str(summary)]
+        for source in sources:
+            argv += ["--source", source]
+        if camera is not None:
+            argv += ["--camera", camera]
+        if realtime:
+            argv.append("--realtime")
+        env = {**os.environ, "OVR_NODE_ID": node, "OVR_LOG_FORMAT": "json"}
+        process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=output, stderr=output)
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()  # closes its open passes, publishes them, then ends
+            await process.wait()
+            raise
+        if code != 0 or not summary.exists():
+            raise PilotError(f"the pilot ended with exit code {code}; the end of {log}:\n{_tail(log)}")
+        result: Mapping[str, Any] = json.loads(summary.read_text("utf-8"))
+        return result
+
+
+def _tail(path: Path, lines: int = 5) -> str:
+    return "\n".join(path.read_text("utf-8", errors="replace").splitlines()[-lines:])
