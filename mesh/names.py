@@ -52,6 +52,12 @@ FRAME_RPCS = (
 SPAN_BATCH = SpanName("mesh.batch", "One batch through a model; links the calls it serves.", sampled=True)
 SPAN_HTTP_SERVER = SpanName("gateway.request", "One request of a client of the gateway.")
 
+SPAN_OPEN_FRAME = SpanName("vision.open", "A frame opened and brought to the network's size.", sampled=True)
+SPAN_INGEST_STORE = SpanName("ingest.store", "An event and its pictures are made durable.")
+SPAN_LOG_APPEND = SpanName("log.append", "An event is appended to the log.")
+SPAN_EVENT_WRITE = SpanName("event_writer.write", "An event is written to the event store.")
+SPAN_SEARCH_INDEX = SpanName("search_indexer.index", "An event is put into the search index.")
+
 # --- attributes -------------------------------------------------------------------------------------------
 ATTR_RPC_SYSTEM = "rpc.system"
 ATTR_RPC_SERVICE = "rpc.service"
@@ -63,6 +69,9 @@ ATTR_BATCH_SIZE = "ovr.batch.size"
 ATTR_HTTP_METHOD = "http.request.method"
 ATTR_HTTP_ROUTE = "http.route"
 ATTR_HTTP_STATUS = "http.response.status_code"
+ATTR_EVENT_ID = "ovr.event.id"
+ATTR_CAMERA = "ovr.camera.id"
+ATTR_INGEST_RESULT = "ovr.ingest.result"
 
 # --- metrics ----------------------------------------------------------------------------------------------
 RPC_SERVER_SECONDS = Metric(
@@ -121,6 +130,80 @@ HTTP_REFUSED = Metric(
     ("reason",),
 )
 HTTP_WATCHES = Metric("ovr_http_watches", MetricKind.GAUGE, "Event streams that are open.", ("stream",))
+DETECTOR_FRAMES = Metric(
+    "ovr_detector_frames_total",
+    MetricKind.COUNTER,
+    "Frames the detector was given, by camera and result: OK or the error's reason.",
+    ("camera", "result"),
+)
+DETECTOR_OBJECTS = Metric(
+    "ovr_detector_objects_total", MetricKind.COUNTER, "Objects found, by class.", ("object_class",)
+)
+OCR_CROPS = Metric(
+    "ovr_ocr_crops_total",
+    MetricKind.COUNTER,
+    "Crops the reader was given, by camera and result: READ, ILLEGIBLE or the error's reason.",
+    ("camera", "result"),
+)
+MODEL_SECONDS = Metric(
+    "ovr_model_seconds",
+    MetricKind.HISTOGRAM,
+    "Time of one batch in a model.",
+    ("model", "engine"),
+    LATENCY,
+)
+MODEL_INFO = Metric(
+    "ovr_model_info", MetricKind.GAUGE, "1 for the model in use.", ("model", "version", "engine")
+)
+INGEST_EVENTS = Metric(
+    "ovr_ingest_events_total", MetricKind.COUNTER, "Events published to ingest, by what became of them.", ("result",)
+)
+INGEST_DEAD_LETTERS = Metric(
+    "ovr_ingest_dead_letters_total", MetricKind.COUNTER, "Events that ingest could not take, by reason.", ("reason",)
+)
+INGEST_EVIDENCE_MISSING = Metric(
+    "ovr_ingest_evidence_missing_total",
+    MetricKind.COUNTER,
+    "Pictures that an event names but that neither came with it nor were stored before.",
+)
+INGEST_DELAY_SECONDS = Metric(
+    "ovr_ingest_delay_seconds",
+    MetricKind.HISTOGRAM,
+    "Time from the close of a pass at the edge until its event is on the log.",
+    (),
+    (*LATENCY, 60.0, 600.0, 3600.0),
+)
+RETENTION_REMOVED = Metric(
+    "ovr_retention_removed_total",
+    MetricKind.COUNTER,
+    "What was removed because it was older or more than is kept.",
+    ("kind",),
+)
+CONSUMER_LAG = Metric(
+    "ovr_consumer_lag_records", MetricKind.GAUGE, "Records of a topic that a group has not handled.", ("group", "topic")
+)
+CONSUMER_RECORDS = Metric(
+    "ovr_consumer_records_total",
+    MetricKind.COUNTER,
+    "Records that a group has handled, by what became of them: written, duplicate, dead_letter, skipped.",
+    ("group", "topic", "outcome"),
+)
+CONSUMER_BATCH = Metric(
+    "ovr_consumer_batch_records", MetricKind.HISTOGRAM, "Records a batch.", ("group", "topic"), (*COUNTS, 256.0, 1024.0)
+)
+CONSUMER_RETRIES = Metric(
+    "ovr_consumer_retries_total", MetricKind.COUNTER, "Batches that had to be tried again.", ("group", "topic", "reason")
+)
+CONSUMER_DELAY_SECONDS = Metric(
+    "ovr_consumer_delay_seconds",
+    MetricKind.HISTOGRAM,
+    "Time from append to the log until a record is handled.",
+    ("group", "topic"),
+    (*LATENCY, 60.0, 600.0, 3600.0),
+)
+NODE_SPOOL_EVENTS = Metric(
+    "ovr_node_spool_events", MetricKind.GAUGE, "Events in an edge box's spool, as it reported.", ("site", "node")
+)
 
 
 def _declared(kind: type) -> dict[str, object]:

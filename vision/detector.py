@@ -15,11 +15,11 @@ from vision.port import Backend, Image, Prepared, VisionError
 class DetectorSettings:
     """What is wanted of a detector.
 
-    `size`: long side of the network's input, pixels. `min_score`: weaker objects are not returned.
-    `max_iou`: of two boxes of one class that overlap more, the weaker is dropped.
+    `size`: long side of the network's input, pixels; 0: as the model was made for. `min_score`: weaker
+    objects are not returned. `max_iou`: of two boxes of one class that overlap more, the weaker is dropped.
     """
 
-    size: int = 640
+    size: int = 0
     min_score: float = 0.25
     max_iou: float = 0.5
 

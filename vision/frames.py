@@ -71,7 +71,8 @@ def _raw(frame: FramePayload, data: bytes, shape: tuple[int, ...], field: str) -
             f"{field}.inline_data", f"{len(data)} bytes, but {shape[1]} x {shape[0]} needs {needed}"
         )
     strides = (stride, 3, 1) if len(shape) == 3 else (stride, 1)
-    return np.ndarray(shape, np.uint8, data, 0, strides)
+    pixels: Image = np.ndarray(shape, np.uint8, data, 0, strides)
+    return pixels
 
 
 def _colour(pixels: Image) -> Image:

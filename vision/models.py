@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +39,7 @@ def open_detector(
 ) -> YoloDetector:
     """The chosen detector, ready to run; VisionError if it is missing or its file is not what it should be.
 
-    Without `settings` the input's size is the manifest's.
+    A size of 0 in the settings means the manifest's.
     """
     choice = choice or ModelChoice()
     manifest = Manifest.load(choice.manifest)
@@ -47,7 +47,8 @@ def open_detector(
     if entry is None:
         raise VisionError(_unknown("detector", choice.name, manifest, ()))
     backend = open_backend(manifest.weights(entry), choice)
-    settings = settings or DetectorSettings(size=entry.size)
+    settings = settings or DetectorSettings()
+    settings = replace(settings, size=settings.size or entry.size)
     return YoloDetector(backend, entry.info(backend.name), entry.classes, settings)
 
 

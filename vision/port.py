@@ -51,6 +51,10 @@ class DetectorEngine(Protocol):
     def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
         """The objects of each image, best first, boxes in that image's pixels."""
 
+
+class BatchingDetector(DetectorEngine, Protocol):
+    """A detector whose work can be split, so that pictures of many callers run together."""
+
     def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
         """A picture made ready, so that it need not be kept; 0 means the engine's own size and score."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from datetime import datetime
 
 from mesh.frames import FrameRef
 from mesh.payload import FramePayload, PixelFormat
 from ovr.alpr.v1 import frame_pb2
+from plates.event import Clock
+from wire.event import CLOCKS, timestamp_to_wire
 
 FORMATS = {
     PixelFormat.BGR24: frame_pb2.PIXEL_FORMAT_BGR24,
@@ -38,15 +40,15 @@ def payload_to_wire(
     payload: FramePayload,
     *,
     sequence: int = 0,
-    captured_at: Timestamp | None = None,
-    clock: frame_pb2.ClockSource = frame_pb2.CLOCK_SOURCE_WALL,
+    captured_at: datetime | None = None,
+    clock: Clock = Clock.WALL,
 ) -> frame_pb2.Frame:
     """The message for a picture of a camera's stream."""
     frame = frame_pb2.Frame(
         camera_id=payload.camera_id,
         sequence=sequence,
-        captured_at=captured_at,
-        clock=clock,
+        captured_at=timestamp_to_wire(captured_at) if captured_at is not None else None,
+        clock=CLOCKS[clock],
         format=FORMATS[payload.format],
         height=payload.height,
         width=payload.width,

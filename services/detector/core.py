@@ -1,0 +1,135 @@
+"""Finding vehicles and plates in the frames of many cameras, together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mesh import names
+from mesh.batching import Batcher
+from mesh.errors import Kind, MeshError
+from mesh.payload import FramePayload
+from mesh.telemetry import Telemetry
+from plates.event import Detection, ModelInfo
+from vision.frames import FrameOpener
+from vision.handle import Handle
+from vision.port import BatchingDetector, Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What was found in a frame, by which model, and how long that took, milliseconds."""
+
+    detections: tuple[Detection, ...]
+    model: ModelInfo
+    inference_ms: float
+    queue_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """Frames of one batch, seconds a frame waits for others, frames that may wait, batches at once."""
+
+    max_batch: int = 8
+    max_wait: float = 0.003
+    max_queue: int = 64
+    streams: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    detections: tuple[Detection, ...]
+    model: ModelInfo
+    started: float
+    seconds: float
+
+
+class Detector:
+    """Frames are opened and letterboxed one by one, in threads, and run through the network in batches."""
+
+    def __init__(
+        self,
+        engine: Handle[BatchingDetector],
+        opener: FrameOpener,
+        batching: Batching,
+        telemetry: Telemetry,
+    ) -> None:
+        self._engine = engine
+        self._opener = opener
+        self._max_queue = batching.max_queue
+        self._telemetry = telemetry
+        self._preparing = 0
+        self._prepare_pool = ThreadPoolExecutor(2, "detector-prepare")
+        self._infer_pool = ThreadPoolExecutor(batching.streams, "detector-infer")
+        self._batcher: Batcher[Prepared, _Answer] = Batcher(
+            self._run,
+            batching.max_batch,
+            batching.max_wait,
+            batching.max_queue,
+            concurrency=batching.streams,
+            name="detector",
+            telemetry=telemetry,
+        )
+        self._frames = telemetry.counter(names.DETECTOR_FRAMES)
+        self._found = telemetry.counter(names.DETECTOR_OBJECTS)
+        self._seconds = telemetry.histogram(names.MODEL_SECONDS)
+
+    async def detect(self, frame: FramePayload, min_score: float = 0.0) -> Detected:
+        """The objects of a frame; `min_score` 0 means the engine's own.
+
+        Raises MeshError: INVALID for what is no picture, STALE for a slot used anew, EXHAUSTED when too much
+        waits.
+        """
+        try:
+            prepared = await self._prepare(frame, min_score)
+            queued = time.monotonic()
+            answer = await self._batcher.submit(prepared, frame.camera_id)
+        except MeshError as error:
+            self._frames.labels(frame.camera_id, error.reason).inc()
+            raise
+        self._frames.labels(frame.camera_id, "OK").inc()
+        for detection in answer.detections:
+            self._found.labels(detection.object_class.value).inc()
+        queue_ms = 1e3 * max(0.0, answer.started - queued)
+        return Detected(answer.detections, answer.model, 1e3 * answer.seconds, queue_ms)
+
+    async def _prepare(self, frame: FramePayload, min_score: float) -> Prepared:
+        if self._preparing >= self._max_queue:
+            message = f"{self._max_queue} frames wait to be opened already"
+            raise MeshError(Kind.EXHAUSTED, "QUEUE_FULL", message, retry_after=0.05)
+        self._preparing += 1
+        try:
+            with self._telemetry.span(names.SPAN_OPEN_FRAME):
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._prepare_pool, self._open, frame, min_score)
+        finally:
+            self._preparing -= 1
+
+    def _open(self, frame: FramePayload, min_score: float) -> Prepared:
+        with self._opener.open(frame) as image:
+            return self._engine.current.prepare(image, min_score=min_score)
+
+    async def _run(self, batch: list[Prepared]) -> Sequence[_Answer]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._infer_pool, self._infer, batch)
+
+    def _infer(self, batch: list[Prepared]) -> list[_Answer]:
+        engine = self._engine.current
+        started = time.monotonic()
+        found = engine.detect_prepared(batch)
+        seconds = time.monotonic() - started
+        self._seconds.labels(engine.model.name, engine.model.engine).observe(seconds)
+        return [_Answer(detections, engine.model, started, seconds) for detections in found]
+
+    async def check(self) -> None:
+        """Returns once the engine's thread is free to work: the readiness of this service."""
+        await asyncio.get_running_loop().run_in_executor(self._infer_pool, lambda: None)
+
+    async def close(self) -> None:
+        """Answer what runs, refuse the rest, end the threads."""
+        await self._batcher.close()
+        self._prepare_pool.shutdown(wait=True)
+        self._infer_pool.shutdown(wait=True)
