@@ -18,9 +18,11 @@ Boxes = NDArray[np.float32]
 class Canvas:
     """The plate while it is drawn: the picture, the room left for the number, and this plate's choices."""
 
-    def __init__(self, style: Style, faces: tuple[Face, Face], rng: np.random.Generator, height: int) -> None:
+    def __init__(
+        self, style: Style, faces: tuple[Face, Face, Face | None], rng: np.random.Generator, height: int
+    ) -> None:
         self.style, self.rng = style, rng
-        self.face, self.print_face = faces
+        self.face, self.print_face, self.arabic = faces
         self.height = height
         self.width = round(height * style.aspect * rng.uniform(0.94, 1.06))
         ground, ink = PAINTS[style.paints[int(rng.integers(len(style.paints)))]]
@@ -178,13 +180,15 @@ class Canvas:
                 if style.band and (count == 1 or index == 0 or rng.random() < 0.5)
                 else 0.03 * self.width
             )
-            row = Row(line, self.face, tall, squeeze, spacing, mono, rng)
+            row = Row(line, self.face, tall, squeeze, spacing, mono, rng, self.arabic)
             boxes += row.draw(ink_mask, self.image, self.ink, (left, room[1]), y)
         self._ink(ink_mask)
         return np.array(boxes, np.float32).reshape(-1, 4)
 
     def _ink(self, mask: Image) -> None:
         """Lay the number's ink on the plate, at times embossed: lit on one edge and dark on the other."""
+        if self.rng.random() < 0.06:
+            mask = self._slant(mask)
         if self.rng.random() < 0.4:
             shift = int(self.rng.integers(1, 3))
             light = cv2.subtract(np.roll(mask, (-shift, -shift), (0, 1)), mask)
@@ -193,6 +197,12 @@ class Canvas:
             blend(self.image, (light * strength).astype(np.uint8), np.minimum(self.ground + 60, 255))
             blend(self.image, (dark * strength).astype(np.uint8), self.ground * 0.45)
         blend(self.image, mask, self.ink)
+
+    def _slant(self, mask: Image) -> Image:
+        """Italic: the ink sheared about the plate's middle."""
+        lean = self.rng.uniform(-0.1, 0.3)
+        shear = np.array([[1.0, -lean, lean * self.height / 2], [0.0, 1.0, 0.0]])
+        return np.asarray(cv2.warpAffine(mask, shear, (self.width, self.height)), np.uint8)
 
     def draw_hardware(self) -> None:
         """Bolts, holes and registration stickers."""

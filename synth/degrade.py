@@ -23,7 +23,7 @@ class Level:
     rotate: float = 7.0
     """Standard deviation of the rotation in degrees."""
     perspective: float = 0.05
-    foreshorten: float = 0.35
+    foreshorten: float = 0.5
     """Most that yaw takes from the width."""
     margin: tuple[float, float] = (-0.035, 0.13)
     blur: float = 0.45
@@ -195,7 +195,7 @@ def _light(crop: Image, rng: np.random.Generator, level: Level) -> Image:
         cast = 1 + rng.normal(0, 0.16, 3)
         picture *= cast.astype(np.float32)
     elif rng.random() < level.night:
-        picture = picture * np.float32(rng.uniform(0.12, 0.6)) + np.float32(rng.uniform(0, 25))
+        picture = picture * np.float32(rng.uniform(0.18, 0.6)) + np.float32(rng.uniform(0, 25))
         picture *= rng.uniform(0.45, 1.4, 3).astype(np.float32)
     if rng.random() < level.light * 0.3:
         picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.float32(rng.uniform(0.5, 2.0))
@@ -223,11 +223,11 @@ def _lens(crop: Image, rng: np.random.Generator, level: Level) -> Image:
     """Blur, motion, noise, sharpening and JPEG, in the camera's own pixels."""
     detail = max(crop.shape[0] / 40, 0.6)
     if rng.random() < level.blur:
-        crop = cv2.GaussianBlur(crop, (0, 0), max(rng.random() ** 1.5 * 1.5 * detail, 0.2)).astype(np.uint8)
+        crop = cv2.GaussianBlur(crop, (0, 0), max(rng.random() ** 1.5 * 1.3 * detail, 0.2)).astype(np.uint8)
     if rng.random() < level.motion:
         crop = cv2.filter2D(crop, -1, _motion_kernel(rng.uniform(1.5, 5.5) * detail, rng)).astype(np.uint8)
     if rng.random() < level.noise:
-        sigma = rng.random() ** 2 * 22 + 1
+        sigma = rng.random() ** 2 * 17 + 1
         channels = 3 if rng.random() < 0.5 else 1
         noise = rng.standard_normal((crop.shape[0], crop.shape[1], channels), dtype=np.float32) * sigma
         crop = np.clip(crop + noise, 0, 255).astype(np.uint8)

@@ -38,6 +38,11 @@ class Face:
     stroke: int = 0
     kinds: tuple[str, ...] = ()
 
+    @property
+    def arabic(self) -> bool:
+        """Whether it is there for Arabic letters only."""
+        return self.kinds == ("arabic",)
+
 
 DEFAULT_FACES = tuple(Face(f"aileron-{stroke}", None, stroke, ("any",)) for stroke in (1, 2, 4))
 """Aileron at three weights; enough for demonstrations and tests."""
@@ -94,6 +99,11 @@ _TRAINING = (
     ("FreeSansBold", (0,), "eu gb br in"),
 )
 
+_ARABIC = ("Amiri-Bold", "Amiri-Regular", "Thabit-Bold", "FreeSerifBold", "DejaVuSansCondensed-Bold")
+
+TUNIS = "\ufeb2\ufee7\ufeee\ufe97"
+"""The word Tunis in Arabic presentation forms, from left to right."""
+
 
 def training_faces(roots: Iterable[Path] = FONT_ROOTS) -> tuple[Face, ...]:
     """All faces of the training table installed under `roots`, after the default ones."""
@@ -108,13 +118,15 @@ def training_faces(roots: Iterable[Path] = FONT_ROOTS) -> tuple[Face, ...]:
         if stem in files
         for stroke in strokes
     ]
-    return (*DEFAULT_FACES, *found)
+    arabic = [Face(f"{stem}-arabic", files[stem], 2, ("arabic",)) for stem in _ARABIC if stem in files]
+    return (*DEFAULT_FACES, *found, *arabic)
 
 
 @lru_cache(maxsize=512)
 def _font(path: str | None, size: float) -> ImageFont.FreeTypeFont:
     if path is not None:
-        return ImageFont.truetype(path, size)
+        # The basic engine draws characters in the order given; the other would turn Arabic round once more.
+        return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType: install the wheel from PyPI")
@@ -138,6 +150,16 @@ def glyph(face: Face, char: str) -> Mask:
 def small_text(face: Face, text: str) -> Mask:
     """Ink of a line of small print: uint8 mask, 32 pixels per cap height, cut tight at the left and right."""
     return _ink(face.path, face.stroke // 3, text, _cap_size(face.path))[::2, ::2]
+
+
+@lru_cache(maxsize=32)
+def arabic_word(face: Face, word: str) -> Mask:
+    """Ink of a word in presentation forms, cut tight on all sides."""
+    font = _font(face.path, 96)
+    left, top, right, bottom = font.getbbox(word, stroke_width=face.stroke)
+    image = Image.new("L", (int(right - left), int(bottom - top)))
+    ImageDraw.Draw(image).text((-left, -top), word, 255, font, stroke_width=face.stroke)
+    return np.asarray(image)
 
 
 def _ink(path: str | None, stroke: int, text: str, size: float) -> Mask:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.fonts import ASCENT, CAP_HEIGHT, DESCENT
+from synth.fonts import ASCENT, CAP_HEIGHT, DESCENT, TUNIS, Face, arabic_word
 
 Image = NDArray[np.uint8]
 
@@ -138,10 +138,10 @@ def _tunis_mask(thick: int) -> Image:
     return mask
 
 
-def draw_tunis(mask: Image, box: Box, rng: np.random.Generator) -> None:
-    """The word Tunis in Arabic script."""
+def draw_tunis(mask: Image, box: Box, face: Face | None, rng: np.random.Generator) -> None:
+    """The word Tunis in Arabic script: in an Arabic face, else (None) in pen strokes."""
     unit = (box[3] - box[1]) / CAP_HEIGHT
-    word = _tunis_mask(int(rng.integers(6, 12)))
+    word = _tunis_mask(int(rng.integers(6, 12))) if face is None else arabic_word(face, TUNIS)
     stamp = np.zeros((ASCENT + CAP_HEIGHT + DESCENT, 128), np.uint8)
     tall = round(CAP_HEIGHT * rng.uniform(0.85, 1.2))
     stamp[: min(tall, stamp.shape[0])] = cv2.resize(word, (128, tall), interpolation=cv2.INTER_AREA)[

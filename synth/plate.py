@@ -68,12 +68,15 @@ def render_plate(
         lines = expand(style.patterns[int(rng.integers(len(style.patterns)))], style.letters, rng)
     else:
         lines = lay_out_text(text, style, rng)
-    fitting = [face for face in faces if style.kind in face.kinds] or list(faces)
+    latin = [face for face in faces if not face.arabic]
+    arabic = [face for face in faces if face.arabic]
+    fitting = [face for face in latin if style.kind in face.kinds] or latin
     if style.kind == "any" or rng.random() < 0.15:
-        fitting = list(faces)
+        fitting = latin
     face = fitting[int(rng.integers(len(fitting)))]
-    print_face = faces[int(rng.integers(len(faces))) // 7 * 7]
-    canvas = Canvas(style, (face, print_face), rng, height or (96 if style.aspect > 2.2 else 128))
+    print_face = latin[int(rng.integers(len(latin))) // 7 * 7]
+    word_face = arabic[int(rng.integers(len(arabic)))] if arabic and rng.random() < 0.8 else None
+    canvas = Canvas(style, (face, print_face, word_face), rng, height or (96 if style.aspect > 2.2 else 128))
     canvas.draw_ground()
     canvas.draw_print()
     boxes = canvas.draw_number(lines)

@@ -22,7 +22,9 @@ class Row:
         spacing: float,
         mono: bool,
         rng: np.random.Generator,
+        arabic: Face | None = None,
     ) -> None:
+        self.arabic = arabic
         self.face, self.tall, self.rng, self.marks = face, tall, rng, marks
         self.scale = tall / CAP_HEIGHT
         cell = glyph(face, "0").shape[1] * 1.04
@@ -61,7 +63,7 @@ class Row:
             if mark.kind == "char":
                 box = self._draw_char(mask, mark, box)
             elif mark.kind == "tunis":
-                draw_tunis(mask, box, self.rng)
+                draw_tunis(mask, box, self.arabic, self.rng)
             elif mark.kind == "stacked":
                 self._draw_stacked(mask, mark.char, box)
             elif mark.kind != "gap":

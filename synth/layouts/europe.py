@@ -28,7 +28,7 @@ def _one(
 def _two(
     region: str, band: str, *patterns: str, paints: tuple[str, ...] = _WHITE, letters: str = _NO_Q
 ) -> Style:
-    return Style(region, patterns, paints, aspect=1.4, scale=0.38, band=band, letters=letters, weight=0.45)
+    return Style(region, patterns, paints, aspect=1.4, scale=0.38, band=band, letters=letters, weight=0.7)
 
 
 EUROPE: tuple[Style, ...] = (

@@ -194,7 +194,7 @@ WORLD: tuple[Style, ...] = (
         aspect=4.6,
         scale=0.55,
         kind="eu",
-        weight=3.0,
+        weight=5.0,
         border=0.8,
     ),
     Style(
