@@ -57,6 +57,12 @@ SPAN_INGEST_STORE = SpanName("ingest.store", "An event and its pictures are made
 SPAN_LOG_APPEND = SpanName("log.append", "An event is appended to the log.")
 SPAN_EVENT_WRITE = SpanName("event_writer.write", "An event is written to the event store.")
 SPAN_SEARCH_INDEX = SpanName("search_indexer.index", "An event is put into the search index.")
+SPAN_PASS = SpanName("pass", "One vehicle before one camera, from its first frame to its last.")
+SPAN_DETECT = SpanName("detect", "A frame of a pass searched for vehicles and plates; sampled within the pass.")
+SPAN_READ = SpanName("read", "Crops of a pass sent to the reader.")
+SPAN_FUSE = SpanName("fuse", "All reads of a pass made into one plate, an outcome and its evidence.")
+SPAN_SPOOL = SpanName("spool", "The pass's event written to the spool, until it is on disk.")
+SPAN_PUBLISH = SpanName("publish", "The event on its way from the spool until ingest has acknowledged it.")
 
 # --- attributes -------------------------------------------------------------------------------------------
 ATTR_RPC_SYSTEM = "rpc.system"
@@ -72,6 +78,14 @@ ATTR_HTTP_STATUS = "http.response.status_code"
 ATTR_EVENT_ID = "ovr.event.id"
 ATTR_CAMERA = "ovr.camera.id"
 ATTR_INGEST_RESULT = "ovr.ingest.result"
+ATTR_CAMERA = "ovr.camera.id"
+ATTR_EVENT_ID = "ovr.event.id"
+ATTR_OUTCOME = "ovr.pass.outcome"
+ATTR_REASON = "ovr.pass.reason"
+ATTR_FRAMES_SEEN = "ovr.pass.frames_seen"
+ATTR_FRAME_SEQUENCE = "ovr.frame.sequence"
+ATTR_CROPS = "ovr.read.crops"
+ATTR_ACK = "ovr.publish.ack"
 
 # --- metrics ----------------------------------------------------------------------------------------------
 RPC_SERVER_SECONDS = Metric(
@@ -204,6 +218,38 @@ CONSUMER_DELAY_SECONDS = Metric(
 NODE_SPOOL_EVENTS = Metric(
     "ovr_node_spool_events", MetricKind.GAUGE, "Events in an edge box's spool, as it reported.", ("site", "node")
 )
+PASSES_OPENED = Metric("ovr_passes_opened_total", MetricKind.COUNTER, "Passes opened.", ("camera",))
+PASSES_CLOSED = Metric(
+    "ovr_passes_closed_total",
+    MetricKind.COUNTER,
+    "Passes closed, by outcome; over all outcomes and the open ones it equals the passes opened.",
+    ("camera", "outcome", "reason"),
+)
+PASSES_OPEN = Metric("ovr_passes_open", MetricKind.GAUGE, "Passes that have no event yet.", ("camera",))
+FRAMES_CAPTURED = Metric("ovr_frames_captured_total", MetricKind.COUNTER, "Frames decoded.", ("camera",))
+FRAMES_SEARCHED = Metric(
+    "ovr_frames_searched_total", MetricKind.COUNTER, "Frames the detector has searched.", ("camera",)
+)
+FRAMES_STILL = Metric(
+    "ovr_frames_still_total", MetricKind.COUNTER, "Frames not searched because nothing moved.", ("camera",)
+)
+FRAMES_DROPPED = Metric(
+    "ovr_frames_dropped_total", MetricKind.COUNTER, "Frames lost, by reason.", ("camera", "reason")
+)
+CAMERA_RECONNECTS = Metric(
+    "ovr_camera_reconnects_total", MetricKind.COUNTER, "Sources opened again after a break.", ("camera",)
+)
+STAGE_SECONDS = Metric(
+    "ovr_stage_seconds", MetricKind.HISTOGRAM, "Time a stage of the edge takes.", ("stage",), LATENCY
+)
+CROPS_READ = Metric("ovr_crops_read_total", MetricKind.COUNTER, "Plate crops read.", ("camera",))
+EVENTS_LOST = Metric(
+    "ovr_events_lost_total", MetricKind.COUNTER, "Events the spool did not take, by reason.", ("reason",)
+)
+EVENTS_PUBLISHED = Metric(
+    "ovr_events_published_total", MetricKind.COUNTER, "Answers of ingest to published events.", ("result",)
+)
+SPOOL_EVENTS = Metric("ovr_spool_events", MetricKind.GAUGE, "Events in the spool that wait for their ack.")
 
 
 def _declared(kind: type) -> dict[str, object]:
