@@ -57,12 +57,12 @@ SPAN_INGEST_STORE = SpanName("ingest.store", "An event and its pictures are made
 SPAN_LOG_APPEND = SpanName("log.append", "An event is appended to the log.")
 SPAN_EVENT_WRITE = SpanName("event_writer.write", "An event is written to the event store.")
 SPAN_SEARCH_INDEX = SpanName("search_indexer.index", "An event is put into the search index.")
-SPAN_PASS = SpanName("pass", "One vehicle before one camera, from its first frame to its last.")
-SPAN_DETECT = SpanName("detect", "A frame of a pass searched for vehicles and plates; sampled within the pass.")
-SPAN_READ = SpanName("read", "Crops of a pass sent to the reader.")
-SPAN_FUSE = SpanName("fuse", "All reads of a pass made into one plate, an outcome and its evidence.")
-SPAN_SPOOL = SpanName("spool", "The pass's event written to the spool, until it is on disk.")
-SPAN_PUBLISH = SpanName("publish", "The event on its way from the spool until ingest has acknowledged it.")
+SPAN_PASS = SpanName("edge.pass", "One vehicle before one camera, from its first frame to its last.")
+SPAN_DETECT = SpanName("edge.detect", "A frame of a pass searched for vehicles and plates; sampled in the pass.")
+SPAN_READ = SpanName("edge.read", "Crops of a pass sent to the reader.")
+SPAN_FUSE = SpanName("edge.fuse", "All reads of a pass made into one plate, an outcome and its evidence.")
+SPAN_SPOOL = SpanName("edge.spool", "The pass's event written to the spool, until it is on disk.")
+SPAN_PUBLISH = SpanName("edge.publish", "The event on its way from the spool until ingest has acknowledged it.")
 
 # --- attributes -------------------------------------------------------------------------------------------
 ATTR_RPC_SYSTEM = "rpc.system"
