@@ -15,6 +15,7 @@ _STRANGER, _KIN = (
     0.35,
     0.7,
 )  # agreement up to which a read shows another plate, and from which it shows this one
+_NEGLIGIBLE = 1e-6  # reads of less than this quality, against the best, are left out
 _BACKBONES = 6  # distinct texts that are compared with each other
 
 
@@ -58,24 +59,31 @@ def gather(reads: Sequence[tuple[PlateRead, float]], correlation: float) -> Cons
         return Consensus("", (), 0.0, "", tuple(0.0 for _ in reads))
     text = _backbone(members)
     aligned = [replace(m, alignment=align(text, m.columns)) for m in members]
-    kin = _weighed(aligned, len(text), correlation)
+    kin = _weighed(aligned, text, correlation)
     weights = [0.0] * len(reads)
     best = max((m.evidence for m in kin), default=0.0)
     for member in kin:
         weights[member.index] = member.evidence / best
-    share, rival = _share(kin, aligned)
+    share, rival = _share(kin, aligned, text)
     return Consensus(text, tuple(kin), share, rival, tuple(weights))
 
 
 def _members(reads: Sequence[tuple[PlateRead, float]]) -> list[Member]:
-    members = []
-    for index, (read, weight) in enumerate(reads):
-        if weight < 0.0:
-            raise ValueError(f"weight: {weight} of read {index} is negative")
-        quality = weight * max(read.legibility, 0.01) * max(read.confidence, 0.0004) ** 0.5
-        if 0 < len(read.text) <= MAX_LENGTH and quality > 0.0:
-            members.append(Member(index, read, columns(read), quality))
-    return members
+    qualities = [_quality(index, read, weight) for index, (read, weight) in enumerate(reads)]
+    best = max(qualities, default=0.0)
+    return [
+        Member(index, read, columns(read), quality / best)
+        for index, ((read, _), quality) in enumerate(zip(reads, qualities, strict=True))
+        if quality > _NEGLIGIBLE * best
+    ]
+
+
+def _quality(index: int, read: PlateRead, weight: float) -> float:
+    if weight < 0.0:
+        raise ValueError(f"weight: {weight} of read {index} is negative")
+    if not 0 < len(read.text) <= MAX_LENGTH:
+        return 0.0
+    return float(weight * max(read.legibility, 0.01) * max(read.confidence, 0.0004) ** 0.5)
 
 
 def _backbone(members: Sequence[Member]) -> str:
@@ -99,7 +107,7 @@ def _likeness(one: str, other: str) -> float:
     return max(0.0, 1.0 - edits(one, other, limit) / (limit + 1)) ** 2
 
 
-def _weighed(aligned: Sequence[Member], length: int, correlation: float) -> list[Member]:
+def _weighed(aligned: Sequence[Member], text: str, correlation: float) -> list[Member]:
     """The members that show the backbone's plate, with their evidence.
 
     The best counts in full and each further one less, by its rank. Ranks are soft, so that reads of equal
@@ -107,8 +115,8 @@ def _weighed(aligned: Sequence[Member], length: int, correlation: float) -> list
     """
     kin = []
     for member in aligned:
-        kinship = _kinship(member)
-        coverage = min(1.0, len(member.columns) / length)
+        kinship = _kinship(member, text)
+        coverage = min(1.0, len(member.columns) / len(text))
         if kinship > 0.0:
             kin.append((member, member.quality * kinship * coverage))
     best = max(quality for _, quality in kin)
@@ -121,20 +129,21 @@ def _weighed(aligned: Sequence[Member], length: int, correlation: float) -> list
     return members
 
 
-def _kinship(member: Member) -> float:
-    if member.alignment is None:
-        return 0.0
+def _kinship(member: Member, text: str) -> float:
+    """How likely the read shows the plate whose text is the backbone, 0..1."""
+    if member.read.text == text or member.alignment is None:
+        return 1.0
     return min(1.0, max(0.0, (member.alignment.agreement - _STRANGER) / (_KIN - _STRANGER)))
 
 
-def _share(kin: Sequence[Member], aligned: Sequence[Member]) -> tuple[float, str]:
+def _share(kin: Sequence[Member], aligned: Sequence[Member], text: str) -> tuple[float, str]:
     """How much stronger the reads of this plate are than those of the strongest stranger, 0..1, and that
     stranger.
     """
     strangers: dict[str, float] = {}
     for member in aligned:
-        if (foreign := 1.0 - _kinship(member)) > 0.0:
+        if (foreign := 1.0 - _kinship(member, text)) > 0.0:
             strangers[member.read.text] = strangers.get(member.read.text, 0.0) + member.quality * foreign
-    rival = min(strangers, key=lambda text: (-strangers[text], text), default="")
+    rival = min(strangers, key=lambda other: (-strangers[other], other), default="")
     own, other = sum(m.quality for m in kin), strangers.get(rival, 0.0)
     return own**2 / (own**2 + other**2), rival

@@ -154,9 +154,8 @@ def _likeliest(columns: Sequence[Column], count: int) -> list[_Candidate]:
     """The likeliest combinations of symbols, with their probability by the pixels."""
     beam: list[tuple[float, tuple[str, ...]]] = [(1.0, ())]
     for column in columns:
-        ranked = sorted(((p, symbol) for symbol, p in column.likely.items() if p > _HOPELESS), reverse=True)[
-            :6
-        ]
+        ranked = sorted(((p, symbol) for symbol, p in column.likely.items()), reverse=True)[:6]
+        ranked = [item for item in ranked if item[0] > _HOPELESS * ranked[0][0]]
         beam = [(weight * p, (*symbols, symbol)) for weight, symbols in beam for p, symbol in ranked]
         if len(ranked) > 1:
             beam.sort(reverse=True)

@@ -15,6 +15,7 @@ SYMBOLS = len(CHARACTERS) + 1
 
 _FLOOR = 2e-5  # nothing is less likely than this times the likeliest: no single read can veto all others
 _LEAST_TRUST = 1e-3
+_LEAST_CHARACTER = 1e-4  # of the character that the read itself decided for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,7 @@ def columns(read: PlateRead) -> list[LogColumn]:
 def _listed(char: str, position: CharPosterior) -> dict[str, float]:
     """The position's probabilities, adding up to 1 at most, the read's own character among them."""
     listed = {a.char: max(0.0, a.probability) for a in position}
-    if listed.get(char, 0.0) <= 0.0:
-        listed[char] = max(1.0 - sum(listed.values()), 1.0) / SYMBOLS
+    listed[char] = max(listed.get(char, 0.0), _LEAST_CHARACTER)
     total = sum(listed.values())
     return {symbol: p / total for symbol, p in listed.items()} if total > 1.0 else listed
 

@@ -44,7 +44,7 @@ _UA = (
     " KI KK KM KO KP KT KX"
     " HA HB HC HE HH HI HK HM HO HP HT HX IA IB IC II"
 )
-_DK = "ABCDEHJKLMNPRSTUVXYZ"
+_DK = "ABCDEFGHJKLMNPRSTUVXYZ"
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -153,6 +153,13 @@ FORMATS: tuple[Format, ...] = (
         ),
         letters=_DUTCH + "MWC",
         weight=4,
+    ),
+    Format(
+        "nl-older",
+        "nl",
+        "Netherlands before 1978 and special series: 2 letters and 4 digits, or 4 letters and 2 digits",
+        ("LLDDDD", "DDDDLL", "DDLLDD", "LLDDLL", "DDLLLL"),
+        weight=0.4,
     ),
     Format(
         "be-standard", "be", "Belgium since 2010: an index digit, 3 letters, 3 digits", ("NLLLDDD",), weight=5
@@ -265,9 +272,10 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "ro-standard",
         "ro",
-        "Romania: county, 2 digits (3 in Bucharest), 3 letters without I, O, Q",
-        ("<county>DDLLL", "bDDLLL", "bNDDLLL"),
+        "Romania: county, 2 digits (3 in Bucharest), 3 letters without Q, the first not I or O",
+        ("<county>DDLVV", "bDDLVV", "bNDDLVV"),
         letters="ABCDEFGHJKLMNPRSTUVWXYZ",
+        second=_NO_Q,
         codes={"county": _RO},
         weight=10,
     ),
@@ -286,6 +294,15 @@ FORMATS: tuple[Format, ...] = (
         ("<region>DDDDL{1,2}",),
         letters=_CYRILLIC,
         codes={"region": _BG},
+    ),
+    Format(
+        "bg-motorcycle",
+        "bg",
+        "Bulgaria, motorcycles and older plates: region, 1 or 2 letters, 4 digits",
+        ("<region>L{1,2}DDDD", "<region>DDDD"),
+        letters=_CYRILLIC,
+        codes={"region": _BG},
+        weight=0.2,
     ),
     Format(
         "gr-standard",
