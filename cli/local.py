@@ -46,7 +46,7 @@ async def local_mesh(
     env: Mapping[str, str] | None = None,
     on_change: Callable[[Change], None] | None = None,
 ) -> AsyncIterator[Supervisor | None]:
-    """The parts, all ready; stopped in reverse order at the end. None if a mesh runs here already and is joined.
+    """The parts, all ready; stopped in reverse order at the end. None if a mesh runs here and is joined.
 
     Raises SupervisorError naming the part that cannot be kept running.
     """

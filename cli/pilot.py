@@ -44,7 +44,7 @@ async def follow(
 ) -> PilotRun:
     """Run the sources to their end; `on_event` hears of each pass once it is stored. Raises PilotError.
 
-    The pilot gets a node id of its own, so that its spool and its passes are told from any other pilot's here.
+    The pilot gets a node id of its own, which tells its spool and its passes from any other pilot's here.
     """
     from mesh.client import connect
 
