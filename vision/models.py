@@ -105,7 +105,14 @@ def _onnxruntime(path: Path, choice: ModelChoice) -> Backend:
     return OnnxBackend(path, threads=choice.threads)
 
 
+def _tensorrt(path: Path, choice: ModelChoice) -> Backend:
+    from vision.backends.tensorrt import TensorRtBackend
+
+    return TensorRtBackend(path)
+
+
 _ENGINES: dict[str, Callable[[Path, ModelChoice], Backend]] = {
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
+    "tensorrt": _tensorrt,
 }
