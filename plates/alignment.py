@@ -29,19 +29,27 @@ class Alignment:
 
 def align(text: str, read: Sequence[LogColumn]) -> Alignment:
     """The cheapest alignment of a read with `text`; neither may be empty."""
-    costs = [[min(_WORST, -column.log(char)) for column in read] for char in text]
-    if len(text) == len(read) and _nearly_equal(costs):
-        return Alignment(tuple(range(len(text))), (), _agreement(costs, [(i, i) for i in range(len(text))]))
+    if len(text) == len(read):
+        straight = [_cost(char, column) for char, column in zip(text, read, strict=True)]
+        # With at most one character off, no shift can be cheaper.
+        if sum(cost > _WORST / 2 for cost in straight) <= 1:
+            return Alignment(tuple(range(len(text))), (), _agreement(straight, len(text)))
+    costs = [[_cost(char, column) for column in read] for char in text]
     pairs = _cheapest(costs)
     places: list[int | None] = [None] * len(text)
     for row, place in pairs:
         places[row] = place
-    return Alignment(tuple(places), _extra(places, len(read)), _agreement(costs, pairs))
+    agreement = _agreement([costs[i][j] for i, j in pairs], min(len(text), len(read)))
+    return Alignment(tuple(places), _extra(places, len(read)), agreement)
 
 
-def _nearly_equal(costs: list[list[float]]) -> bool:
-    """Whether at most one character differs without any shift, so that no shift can be cheaper."""
-    return sum(costs[i][i] > _WORST / 2 for i in range(len(costs))) <= 1
+def _cost(char: str, column: LogColumn) -> float:
+    cost = -column.listed.get(char, column.rest)
+    return cost if cost < _WORST else _WORST
+
+
+def _agreement(costs: Sequence[float], shorter: int) -> float:
+    return sum(1.0 - cost / _WORST for cost in costs) / shorter
 
 
 def _cheapest(costs: list[list[float]]) -> list[tuple[int, int]]:
@@ -82,11 +90,6 @@ def _extra(places: Sequence[int | None], width: int) -> tuple[tuple[int, int], .
         else:
             before[position] = following
     return tuple(before.items())
-
-
-def _agreement(costs: list[list[float]], pairs: Sequence[tuple[int, int]]) -> float:
-    shorter = min(len(costs), len(costs[0]))
-    return sum(1.0 - costs[i][j] / _WORST for i, j in pairs) / shorter
 
 
 def edits(one: str, other: str, limit: int) -> int:

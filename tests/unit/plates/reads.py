@@ -17,7 +17,8 @@ def read(
     region: str = "",
     region_confidence: float = 0.0,
 ) -> PlateRead:
-    """A read whose characters are all equally sure, but for the positions in `unsure` with their own probabilities."""
+    """A read whose characters are all equally sure, but for the positions in `unsure` with their own
+    probabilities."""
     each = confidence ** (1 / max(1, len(text)))
     posterior = tuple(
         tuple(CharAlternative(c, p) for c, p in (unsure or {}).get(i, {char: each}).items())

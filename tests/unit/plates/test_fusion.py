@@ -42,7 +42,8 @@ def any_reads(draw: st.DrawFn) -> PlateRead:
     st.lists(st.sampled_from(["de", "us", "xx"])),
 )
 def test_any_reads_give_a_valid_plate(reads: list[tuple[PlateRead, float]], regions: list[str]) -> None:
-    """Whatever is read, the plate keeps the contract: lengths agree, probabilities lie in 0..1, the text leads."""
+    """Whatever is read, the plate keeps the contract: lengths agree, probabilities lie in 0..1, the text
+    leads."""
     result = fuse([WeightedRead(r, w) for r, w in reads], expected_regions=regions)
     plate = result.plate
     assert len(result.weights) == len(reads)
@@ -160,7 +161,8 @@ def test_characters_are_gathered_from_different_reads() -> None:
 
 
 def test_the_format_settles_what_the_pixels_leave_open() -> None:
-    """O or 0, unsure: at a Brazilian camera the format decides, and the raw text keeps what the pixels say."""
+    """O or 0, unsure: at a Brazilian camera the format decides, and the raw text keeps what the pixels
+    say."""
     unsure = {3: {"O": 0.55, "0": 0.42}}
     plate = fused(read("ABCO234", 0.55, unsure=unsure), regions=("br",)).plate
     assert plate.text == "ABC0234"
@@ -213,7 +215,8 @@ def test_a_bad_posterior_is_an_error() -> None:
 
 
 def test_fusion_gains_on_noisy_passes() -> None:
-    """On synthetic passes with errors in most frames, fusion is right more often than the surest frame, and calibrated."""
+    """On synthetic passes with errors in most frames, fusion is right more often than the surest frame, and
+    calibrated."""
     chance = random.Random(7)
     right, best_right, confidence = 0, 0, 0.0
     passes = 150
