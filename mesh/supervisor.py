@@ -257,7 +257,7 @@ class Supervisor:
             await asyncio.wait([life, ready], return_when=asyncio.FIRST_COMPLETED)
         finally:
             ready.cancel()
-        if life.done() and life.result():
+        if life.done() and not life.cancelled() and life.result():
             raise SupervisorError(life.result())
 
     async def wait(self, *names: str) -> None:

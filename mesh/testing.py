@@ -28,7 +28,6 @@ from typing import Any, TypeVar
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from ovr.alpr import v1
 
 from mesh import health
 from mesh.client import MeshChannel, connect
@@ -37,6 +36,7 @@ from mesh.process import Main, Process
 from mesh.server import MeshServer, Service
 from mesh.settings import MeshSettings
 from mesh.telemetry import Telemetry
+from ovr.alpr import v1
 
 S = TypeVar("S", bound=MeshSettings)
 
