@@ -58,11 +58,15 @@ SPAN_LOG_APPEND = SpanName("log.append", "An event is appended to the log.")
 SPAN_EVENT_WRITE = SpanName("event_writer.write", "An event is written to the event store.")
 SPAN_SEARCH_INDEX = SpanName("search_indexer.index", "An event is put into the search index.")
 SPAN_PASS = SpanName("edge.pass", "One vehicle before one camera, from its first frame to its last.")
-SPAN_DETECT = SpanName("edge.detect", "A frame of a pass searched for vehicles and plates; sampled in the pass.")
+SPAN_DETECT = SpanName(
+    "edge.detect", "A frame of a pass searched for vehicles and plates; sampled in the pass."
+)
 SPAN_READ = SpanName("edge.read", "Crops of a pass sent to the reader.")
 SPAN_FUSE = SpanName("edge.fuse", "All reads of a pass made into one plate, an outcome and its evidence.")
 SPAN_SPOOL = SpanName("edge.spool", "The pass's event written to the spool, until it is on disk.")
-SPAN_PUBLISH = SpanName("edge.publish", "The event on its way from the spool until ingest has acknowledged it.")
+SPAN_PUBLISH = SpanName(
+    "edge.publish", "The event on its way from the spool until ingest has acknowledged it."
+)
 
 # --- attributes -------------------------------------------------------------------------------------------
 ATTR_RPC_SYSTEM = "rpc.system"
@@ -170,10 +174,16 @@ MODEL_INFO = Metric(
     "ovr_model_info", MetricKind.GAUGE, "1 for the model in use.", ("model", "version", "engine")
 )
 INGEST_EVENTS = Metric(
-    "ovr_ingest_events_total", MetricKind.COUNTER, "Events published to ingest, by what became of them.", ("result",)
+    "ovr_ingest_events_total",
+    MetricKind.COUNTER,
+    "Events published to ingest, by what became of them.",
+    ("result",),
 )
 INGEST_DEAD_LETTERS = Metric(
-    "ovr_ingest_dead_letters_total", MetricKind.COUNTER, "Events that ingest could not take, by reason.", ("reason",)
+    "ovr_ingest_dead_letters_total",
+    MetricKind.COUNTER,
+    "Events that ingest could not take, by reason.",
+    ("reason",),
 )
 INGEST_EVIDENCE_MISSING = Metric(
     "ovr_ingest_evidence_missing_total",
@@ -194,7 +204,10 @@ RETENTION_REMOVED = Metric(
     ("kind",),
 )
 CONSUMER_LAG = Metric(
-    "ovr_consumer_lag_records", MetricKind.GAUGE, "Records of a topic that a group has not handled.", ("group", "topic")
+    "ovr_consumer_lag_records",
+    MetricKind.GAUGE,
+    "Records of a topic that a group has not handled.",
+    ("group", "topic"),
 )
 CONSUMER_RECORDS = Metric(
     "ovr_consumer_records_total",
@@ -203,10 +216,17 @@ CONSUMER_RECORDS = Metric(
     ("group", "topic", "outcome"),
 )
 CONSUMER_BATCH = Metric(
-    "ovr_consumer_batch_records", MetricKind.HISTOGRAM, "Records a batch.", ("group", "topic"), (*COUNTS, 256.0, 1024.0)
+    "ovr_consumer_batch_records",
+    MetricKind.HISTOGRAM,
+    "Records a batch.",
+    ("group", "topic"),
+    (*COUNTS, 256.0, 1024.0),
 )
 CONSUMER_RETRIES = Metric(
-    "ovr_consumer_retries_total", MetricKind.COUNTER, "Batches that had to be tried again.", ("group", "topic", "reason")
+    "ovr_consumer_retries_total",
+    MetricKind.COUNTER,
+    "Batches that had to be tried again.",
+    ("group", "topic", "reason"),
 )
 CONSUMER_DELAY_SECONDS = Metric(
     "ovr_consumer_delay_seconds",
@@ -216,7 +236,10 @@ CONSUMER_DELAY_SECONDS = Metric(
     (*LATENCY, 60.0, 600.0, 3600.0),
 )
 NODE_SPOOL_EVENTS = Metric(
-    "ovr_node_spool_events", MetricKind.GAUGE, "Events in an edge box's spool, as it reported.", ("site", "node")
+    "ovr_node_spool_events",
+    MetricKind.GAUGE,
+    "Events in an edge box's spool, as it reported.",
+    ("site", "node"),
 )
 PASSES_OPENED = Metric("ovr_passes_opened_total", MetricKind.COUNTER, "Passes opened.", ("camera",))
 PASSES_CLOSED = Metric(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
@@ -152,6 +152,13 @@ class Log(LogWriter, Protocol):
         """A tail after `cursor`: empty means from now on, "0" from the oldest kept. INVALID if it is no
         cursor of this topic, OUT_OF_RANGE if it is older than what is kept or of a log that no longer
         exists."""
+
+    async def trim(
+        self, topic: str, *, max_age: timedelta | None = None, max_bytes: int | None = None
+    ) -> int:
+        """Remove the oldest records until none is older than `max_age` and all together have at most
+        `max_bytes` of keys and values; how many went. An engine that sees to its retention itself does
+        nothing."""
 
     async def check(self) -> None:
         """Return if the log can be written and read now, for readiness."""

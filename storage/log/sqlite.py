@@ -139,8 +139,7 @@ class SqliteLog:
     async def trim(
         self, topic: str, *, max_age: timedelta | None = None, max_bytes: int | None = None
     ) -> int:
-        """Remove the oldest records, until none is older than `max_age` and all values and keys together have
-        at most `max_bytes`; how many went."""
+        """See the port."""
         before = _now_us() - int(max_age / timedelta(microseconds=1)) if max_age is not None else None
         removed = 0
         while count := await self._database.write(

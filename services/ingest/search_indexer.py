@@ -1,0 +1,53 @@
+"""`python -m services.ingest.search_indexer`: events from the log into the search index."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from mesh import names
+from mesh.process import Process, run
+from mesh.telemetry import Telemetry
+from plates.event import PlateEvent
+from services.ingest.consumer import Consumer
+from services.ingest.consumers import consume
+from services.ingest.settings import SearchIndexerSettings
+from services.ingest.sinks import SearchSink
+from storage import embedded
+from storage.log.port import PLATE_EVENTS, Log, LogReader
+from storage.search.port import SearchIndex
+
+GROUP = SearchIndexerSettings.service
+
+
+def consumer(
+    settings: SearchIndexerSettings, reader: LogReader, log: Log, index: SearchIndex, telemetry: Telemetry
+) -> Consumer[PlateEvent]:
+    """Events into the index."""
+    return Consumer(
+        GROUP,
+        PLATE_EVENTS,
+        reader,
+        log,
+        SearchSink(index),
+        telemetry,
+        span=names.SPAN_SEARCH_INDEX,
+        max_batch=settings.max_batch,
+        retry_seconds=settings.retry_seconds,
+    )
+
+
+async def main(settings: SearchIndexerSettings, process: Process) -> int:
+    """Index until `process.stop`."""
+    async with AsyncExitStack() as stack:
+        log = await embedded.open_log(settings.home)
+        stack.push_async_callback(log.close)
+        index = await embedded.open_search(settings.home)
+        stack.push_async_callback(index.close)
+        reader = await log.reader(PLATE_EVENTS, GROUP)
+        stack.push_async_callback(reader.close)
+        only = consumer(settings, reader, log, index, process.telemetry)
+        return await consume(settings, process, [only], index, {"log": log.check, "search": index.check})
+
+
+if __name__ == "__main__":
+    run(main, SearchIndexerSettings, SearchIndexerSettings.service)

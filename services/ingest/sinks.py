@@ -1,0 +1,63 @@
+"""What the consumers write to: the event store, the cameras' states, the search index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mesh import names
+from mesh.telemetry import Telemetry
+from plates.event import PlateEvent
+from services.ingest.convert import event_of_record, status_of_record
+from storage.events.port import EventStore, NodeStatus
+from storage.log.port import Record
+from storage.search.port import SearchIndex
+
+
+class EventSink:
+    """Events into the event store."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def decode(self, record: Record) -> PlateEvent:
+        """See `Sink`."""
+        return event_of_record(record.value)
+
+    async def write(self, items: Sequence[PlateEvent]) -> int:
+        """See `Sink`."""
+        return await self._store.write(items)
+
+
+class SearchSink:
+    """Events into the search index."""
+
+    def __init__(self, index: SearchIndex) -> None:
+        self._index = index
+
+    def decode(self, record: Record) -> PlateEvent:
+        """See `Sink`."""
+        return event_of_record(record.value)
+
+    async def write(self, items: Sequence[PlateEvent]) -> int:
+        """See `Sink`; the index does not tell new from known."""
+        await self._index.index(items)
+        return len(items)
+
+
+class StatusSink:
+    """Edge boxes' reports into the event store, and their spools into metrics."""
+
+    def __init__(self, store: EventStore, telemetry: Telemetry) -> None:
+        self._store = store
+        self._spool = telemetry.gauge(names.NODE_SPOOL_EVENTS)
+
+    def decode(self, record: Record) -> NodeStatus:
+        """See `Sink`."""
+        return status_of_record(record.value)
+
+    async def write(self, items: Sequence[NodeStatus]) -> int:
+        """See `Sink`."""
+        await self._store.save_status(items)
+        for status in items:
+            self._spool.labels(status.site_id, status.node_id).set(status.spool.events)
+        return len(items)
