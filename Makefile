@@ -70,7 +70,9 @@ pins: | $(UV) ## compile requirements/*.txt anew
 	echo "$$(head -n 1 requirements/uv.txt | cut -d' ' -f1)" | $(PIN) --no-header - -o requirements/uv.txt
 	printf 'hatchling\neditables\n' | $(PIN) --no-header - -o requirements/build.txt
 	$(PIN) --custom-compile-command "make pins" pyproject.toml -o requirements/default.txt
-	$(PIN) --custom-compile-command "make pins" --extra dev pyproject.toml -o requirements/dev.txt
+	for extra in dev train paddle jetson; do \
+	  $(PIN) --custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt || exit 1; \
+	done
 
 clean: ## remove what was set up and what the demo left
 	rm -rf .venv .uv var build dist
