@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from mesh.errors import MeshError
 from mesh.logs import logger
 
 Check = Callable[[], Awaitable[None]]
@@ -97,6 +98,6 @@ async def ask(channel: grpc.aio.Channel, service: str = READINESS, timeout: floa
     stub = health_pb2_grpc.HealthStub(channel)
     try:
         answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout)
-    except grpc.aio.AioRpcError:
+    except (grpc.aio.AioRpcError, MeshError):
         return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
