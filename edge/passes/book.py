@@ -57,13 +57,20 @@ class PassBook:
     """One camera's passes. Frames must come in order."""
 
     def __init__(
-        self, camera_id: str, clock: Clock, tuning: PassTuning, judge: Judge, new_id: Callable[[], str]
+        self,
+        camera_id: str,
+        clock: Clock,
+        tuning: PassTuning,
+        judge: Judge,
+        new_id: Callable[[], str],
+        on_open: Callable[[Pass], None] = lambda subject: None,
     ) -> None:
         self._camera_id = camera_id
         self._clock = clock
         self._tuning = tuning
         self._judge = judge
         self._new_id = new_id
+        self._on_open = on_open
         self._passes: list[Pass] = []
         self._by_vehicle: dict[int, Pass] = {}
         self._by_plate: dict[int, Pass] = {}
@@ -120,6 +127,8 @@ class PassBook:
 
     def add_read(self, subject: Pass, read: Read, model: ModelInfo | None = None) -> None:
         """Adds a read to a pass, and splits or merges passes if that is what the texts say."""
+        while subject.merged_into is not None:
+            subject = subject.merged_into
         subject.add_read(read, model)
         if not self._split(subject):
             self._merge(subject)
@@ -192,6 +201,7 @@ class PassBook:
         )
         self._passes.append(subject)
         self.opened += 1
+        self._on_open(subject)
         return subject
 
     # -- gathering
@@ -355,6 +365,7 @@ class PassBook:
             into.note_model(model)
         into.views.take_over(other.views)
         self._rebind(other, into)
+        other.merged_into = into
         self._retire(other, Ending.DUPLICATE)
 
     # -- closing

@@ -92,6 +92,7 @@ class Pass:
     reading: ReadingState = field(default_factory=ReadingState)
     views: Views = field(default_factory=Views)
     settled: bool = False
+    merged_into: Pass | None = None
     _verdict: Verdict | None = None
 
     @property
