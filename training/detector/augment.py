@@ -58,10 +58,13 @@ class Library:
         return row
 
     def plate(self, rng: Rng) -> Image:
-        """A random plate picture, real or synthetic."""
+        """A random plate picture, real or synthetic, now and then as a negative: light on dark."""
         if rng.random() < self.synthetic_share:
-            return self.image(self.synthetic[int(rng.integers(len(self.synthetic)))])
-        return self.image(self.real[int(rng.choice(len(self.real), p=self.real_weights))])
+            name = self.synthetic[int(rng.integers(len(self.synthetic)))]
+        else:
+            name = self.real[int(rng.choice(len(self.real), p=self.real_weights))]
+        picture = self.image(name)
+        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.12 else picture
 
 
 def _normalised(weights: list[float]) -> NDArray[np.float64]:
@@ -71,10 +74,10 @@ def _normalised(weights: list[float]) -> NDArray[np.float64]:
 
 def sample(library: Library, size: int, rng: Rng) -> View:
     """A training view of `size` x `size` pixels: one picture, or a mosaic of four."""
-    view = mosaic(library, size, rng) if rng.random() < 0.35 else single(library, size, size, rng)
+    view = mosaic(library, size, rng) if rng.random() < 0.2 else single(library, size, size, rng)
     if rng.random() < 0.06:
         view = paste_anywhere(library, view, rng)
-    if rng.random() < 0.05:
+    if rng.random() < 0.04:
         view = quarter_turn(view, 1 if rng.random() < 0.5 else 3)
     return View(photometric(view.image, rng), view.boxes, view.ignore)
 
@@ -124,9 +127,9 @@ def random_affine(
     Zooms towards a plate more often than not.
     """
     fit = min(width / w, height / h)
-    angle = rng.uniform(-30, 30) if rng.random() < 0.25 else rng.normal(0, 4)
+    angle = rng.uniform(-30, 30) if rng.random() < 0.2 else rng.normal(0, 4)
     plates = boxes[boxes[:, 0] == PLATE]
-    zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
+    zoom = float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))
     target = np.array([w, h]) * rng.uniform(0.35, 0.65, 2)
     if (
         len(plates) and rng.random() < 0.6
@@ -295,34 +298,38 @@ def quarter_turn(view: View, turns: int) -> View:
 
 def photometric(image: Image, rng: Rng) -> Image:
     """Light, colour, blur, noise and compression of cheap cameras."""
-    out = image.astype(np.float32)
+    out = image
+    if rng.random() < 0.25:  # as from an infrared camera
+        out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if rng.random() < 0.8:
-        out *= np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
-        out = (out - 128) * np.float32(rng.uniform(0.7, 1.3)) + 128 + np.float32(rng.normal(0, 18))
-    if rng.random() < 0.25:  # grey, as from an infrared camera
-        out[:] = (out @ np.array([0.114, 0.587, 0.299], np.float32))[..., None]
-    out = out.clip(0, 255)
-    if rng.random() < 0.3:
-        out = 255 * (out / 255) ** np.float32(np.exp(rng.uniform(-0.6, 0.6)))
+        out = cv2.LUT(out, tone_curves(rng))
+    if rng.random() < 0.15:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.5))
+    elif rng.random() < 0.12:
+        out = motion_blur(out, int(rng.integers(3, 8)), rng.uniform(0, 180))
     if rng.random() < 0.2:
-        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.6))
-    elif rng.random() < 0.15:
-        out = motion_blur(out, int(rng.integers(3, 9)), rng.uniform(0, 180))
-    if rng.random() < 0.25:
-        noise = np.empty((*out.shape[:2], 1 if rng.random() < 0.5 else 3), np.float32)
-        cv2.randn(noise, 0, float(rng.uniform(2, 18)))
-        out = out + (noise if noise.ndim == 3 else noise[..., None])
-    result = out.clip(0, 255).astype(np.uint8)
-    if rng.random() < 0.25:
-        _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 80))])
-        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-    return result
+        noise = np.empty(out.shape, np.int16)
+        cv2.randn(noise, 0, float(rng.uniform(2, 15)))
+        out = cv2.add(out, noise, dtype=cv2.CV_8U)
+    if rng.random() < 0.2:
+        _, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))])
+        out = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(out, np.uint8)
 
 
-def motion_blur(image: NDArray[np.float32], length: int, angle: float) -> NDArray[np.float32]:
+def tone_curves(rng: Rng) -> Image:
+    """Random gain, contrast, brightness and gamma for each colour, as a lookup table [1, 256, 3]."""
+    levels = np.arange(256, dtype=np.float32)[:, None] * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+    levels = (levels - 128) * rng.uniform(0.7, 1.3) + 128 + rng.normal(0, 18)
+    if rng.random() < 0.35:
+        levels = 255 * (levels.clip(0, 255) / 255) ** np.exp(rng.uniform(-0.6, 0.6))
+    return levels.clip(0, 255).astype(np.uint8)[None]
+
+
+def motion_blur(image: Image, length: int, angle: float) -> Image:
     """Blur along a line of `length` pixels."""
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     matrix = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), angle, 1)
     kernel = cv2.warpAffine(kernel, matrix, (length, length))
-    return np.asarray(cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-3)), np.float32)
+    return np.asarray(cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-3)), np.uint8)

@@ -54,7 +54,7 @@ def make_optimizer(model: torch.nn.Module, cfg: dict[str, Any]) -> torch.optim.O
     ]
     if cfg["optimizer"] == "sgd":
         return torch.optim.SGD(groups, lr=cfg["lr"], momentum=0.937, nesterov=True)
-    return torch.optim.AdamW(groups, lr=cfg["lr"], betas=(0.9, 0.99))
+    return torch.optim.AdamW(groups, lr=cfg["lr"], betas=(0.9, 0.99), fused=True)
 
 
 def plan(stages: list[dict[str, Any]], seed: int) -> list[tuple[int, int]]:
@@ -84,11 +84,12 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def learning_rate(self) -> float:
-        """Linear warm-up, then a cosine down to 2 % over the whole plan."""
+        """Linear warm-up, then a cosine down to `final_lr` (a share of `lr`) over the whole plan."""
         settings = self.cfg["train"]
         warm = min(1.0, (self.step + 1) / settings["warmup_steps"])
+        final = settings["final_lr"]
         done = self.step / max(len(self.plan), 1)
-        return float(settings["lr"]) * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+        return float(settings["lr"]) * warm * (final + (1 - final) * (1 + math.cos(math.pi * done)) / 2)
 
     def run_step(self) -> dict[str, float]:
         """One batch; returns the loss terms."""
@@ -114,9 +115,9 @@ class Trainer:
         """Exponential moving average of the weights, quick at first."""
         decay = self.cfg["train"]["ema"] * (1 - math.exp(-self.step / 300))
         current = self.model.state_dict()
-        for key, value in self.average.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.mul_(decay).add_(current[key].detach(), alpha=1 - decay)
+        floats = [k for k, v in self.average.state_dict().items() if v.dtype.is_floating_point]
+        averaged = self.average.state_dict()
+        torch._foreach_lerp_([averaged[k] for k in floats], [current[k] for k in floats], 1 - decay)
 
     def save(self) -> None:
         """Write the checkpoint; a crash leaves the previous one whole."""
