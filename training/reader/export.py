@@ -1,4 +1,4 @@
-"""Export a checkpoint to ONNX, normalisation, softmax and calibration inside; print what the manifest needs.
+"""Export a checkpoint to ONNX with normalisation, softmax and calibration inside.
 
     python -m training.reader.export --checkpoint ../data-reader/run/last.pt --out models/plate-reader.onnx
 
@@ -8,7 +8,6 @@ Calibration is fitted on pictures the training never saw: real crops held back, 
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from tqdm import tqdm
 from synth.fonts import training_faces
 from synth.plate import REGIONS
 from training.reader.config import Config, load_config
-from training.reader.contract import HEIGHT, SLOTS, WIDTH, encode
+from training.reader.contract import ALPHABET, HEIGHT, SLOTS, WIDTH, encode
 from training.reader.data import Sample, real_crops, real_sample, synthetic_sample
 from training.reader.model import PlateReader, normalise
 
@@ -94,9 +93,21 @@ def fit(slots: Tensor, legible: Tensor, truth: Tensor) -> tuple[float, tuple[flo
     return float(log_temperature.exp()), (float(platt[0]), float(platt[1]))
 
 
-def halve_weights(path: Path) -> None:
+def describe(model: onnx.ModelProto, temperature: float) -> None:
+    """Write into the file what `training.reader.publish` puts into the manifest."""
+    facts = {
+        "regions": ",".join(REGIONS),
+        "alphabet": ALPHABET,
+        "slots": str(SLOTS),
+        "temperature": f"{temperature:.4f}",
+    }
+    for key, value in facts.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
     """Keep large weights as float16 in the file; the graph turns them back to float32 when it is loaded."""
-    model = onnx.load(str(path))
     graph = model.graph
     casts = []
     for tensor in list(graph.initializer):
@@ -109,8 +120,6 @@ def halve_weights(path: Path) -> None:
         casts.append(helper.make_node("Cast", [small.name], [name], to=TensorProto.FLOAT))
     for node in reversed(casts):
         graph.node.insert(0, node)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
 
 
 def export(reader: PlateReader, temperature: float, legible: tuple[float, float], out: Path) -> None:
@@ -127,7 +136,11 @@ def export(reader: PlateReader, temperature: float, legible: tuple[float, float]
         opset_version=17,
         dynamo=False,
     )
-    halve_weights(out)
+    model = onnx.load(str(out))
+    halve_weights(model)
+    describe(model, temperature)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(out))
 
 
 def main() -> None:
@@ -148,9 +161,7 @@ def main() -> None:
     print(f"held back: real {right[:half].mean():.3f} exact, drawn {right[half:].mean():.3f} exact")
     temperature, platt = fit(slots, legible, truth)
     export(reader, temperature, platt, arguments.out)
-    digest = hashlib.sha256(arguments.out.read_bytes()).hexdigest()
-    print(f"temperature: {temperature:.3f}\nlegible: {platt}\nslots: {SLOTS}\nsha256: {digest}")
-    print("regions: [" + ", ".join(REGIONS) + "]")
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB, temperature {temperature:.3f}")
 
 
 if __name__ == "__main__":
