@@ -10,10 +10,10 @@ from typing import Any
 from mesh.health import Check
 from mesh.process import Process
 from mesh.server import MeshServer
-from services.ingest.consumer import Consumer
 from services.ingest.retention import sweep_for_ever
 from services.ingest.settings import ConsumerSettings
 from storage.events.port import EventStore
+from storage.log.consumer import Consumer
 from storage.search.port import SearchIndex
 
 

@@ -9,12 +9,12 @@ from mesh import names
 from mesh.process import Process, run
 from mesh.telemetry import Telemetry
 from plates.event import PlateEvent
-from services.ingest.consumer import Consumer
 from services.ingest.consumers import consume
 from services.ingest.settings import EventWriterSettings
 from services.ingest.sinks import EventSink, StatusSink
 from storage import embedded
 from storage.events.port import EventStore, NodeStatus
+from storage.log.consumer import Consumer
 from storage.log.port import PLATE_EVENTS, SYSTEM_METRICS, Log, LogReader
 
 GROUP = EventWriterSettings.service

@@ -8,11 +8,11 @@ from mesh import names
 from mesh.process import Process, run
 from mesh.telemetry import Telemetry
 from plates.event import PlateEvent
-from services.ingest.consumer import Consumer
 from services.ingest.consumers import consume
 from services.ingest.settings import SearchIndexerSettings
 from services.ingest.sinks import SearchSink
 from storage import embedded
+from storage.log.consumer import Consumer
 from storage.log.port import PLATE_EVENTS, Log, LogReader
 from storage.search.port import SearchIndex
 
