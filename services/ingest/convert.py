@@ -8,10 +8,9 @@ from google.protobuf.message import DecodeError
 
 from mesh.errors import Kind, MeshError
 from ovr.alpr.v1 import ingest_pb2
-from plates.event import PlateEvent
 from services.ingest.core import Picture, Receipt, Result, Submission
 from storage.events.port import CameraStatus, NodeStatus, SpoolStatus
-from wire.event import event_from_bytes, event_from_wire, timestamp_from_wire
+from wire.event import event_from_wire, timestamp_from_wire
 
 _RESULTS = {
     Result.STORED: ingest_pb2.ACK_RESULT_STORED,
@@ -50,14 +49,6 @@ def ack_to_wire(message: ingest_pb2.PublishEvent, receipt: Receipt) -> ingest_pb
 def credit_to_wire(events: int) -> ingest_pb2.PublishResponse:
     """Leave to send more."""
     return ingest_pb2.PublishResponse(credit=ingest_pb2.PublishCredit(events=events))
-
-
-def event_of_record(value: bytes) -> PlateEvent:
-    """The event of a record on the log; INVALID if it is none."""
-    try:
-        return event_from_bytes(value)
-    except (DecodeError, ValueError, OverflowError) as error:
-        raise MeshError(Kind.INVALID, "NOT_AN_EVENT", f"value is no PlateEvent: {error}") from error
 
 
 def status_of_record(value: bytes) -> NodeStatus:

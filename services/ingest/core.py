@@ -15,6 +15,7 @@ from mesh.logs import logger
 from mesh.telemetry import Telemetry, exemplar, inject
 from plates.event import PlateEvent
 from storage.images.port import ImageStore, image_key
+from storage.log.codec import encode_event
 from storage.log.deadletter import dead_letter
 from storage.log.port import (
     HEADER_CONTENT_TYPE,
@@ -26,9 +27,7 @@ from storage.log.port import (
     LogWriter,
     NewRecord,
 )
-from wire.event import event_to_bytes
 
-CONTENT_EVENT = "application/x-protobuf; messageType=ovr.alpr.v1.PlateEvent"
 CONTENT_PUBLISH = "application/x-protobuf; messageType=ovr.alpr.v1.PublishEvent"
 CONTENT_STATUS = "application/x-protobuf; messageType=ovr.alpr.v1.ReportStatusRequest"
 ORIGIN = "ingest"
@@ -124,12 +123,7 @@ class Ingest:
         await self._store_pictures(event, submission.pictures, keys)
         event = replace(event, ingested_at=self._clock())
         with self._telemetry.span(names.SPAN_LOG_APPEND):
-            headers = {
-                HEADER_EVENT_ID: event.event_id,
-                HEADER_CONTENT_TYPE: CONTENT_EVENT,
-                HEADER_TRACEPARENT: inject() or submission.traceparent,
-            }
-            record = NewRecord(event.camera_id.encode(), event_to_bytes(event), headers, id=event.event_id)
+            record = encode_event(event, inject() or submission.traceparent)
             (position,) = await self._log.append(PLATE_EVENTS, [record])
         if not position.new:
             return Receipt(Result.DUPLICATE)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from mesh import names
 from mesh.telemetry import Telemetry
 from plates.event import PlateEvent
-from services.ingest.convert import event_of_record, status_of_record
+from services.ingest.convert import status_of_record
 from storage.events.port import EventStore, NodeStatus
+from storage.log.codec import decode_event
 from storage.log.port import Record
 from storage.search.port import SearchIndex
 
@@ -21,7 +22,7 @@ class EventSink:
 
     def decode(self, record: Record) -> PlateEvent:
         """See `Sink`."""
-        return event_of_record(record.value)
+        return decode_event(record)
 
     async def write(self, items: Sequence[PlateEvent]) -> int:
         """See `Sink`."""
@@ -36,7 +37,7 @@ class SearchSink:
 
     def decode(self, record: Record) -> PlateEvent:
         """See `Sink`."""
-        return event_of_record(record.value)
+        return decode_event(record)
 
     async def write(self, items: Sequence[PlateEvent]) -> int:
         """See `Sink`; the index does not tell new from known."""

@@ -1,0 +1,52 @@
+"""The query process: builds everything and serves until it is told to stop."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from mesh.process import Process
+from mesh.server import MeshServer, Service
+from ovr.alpr.v1 import query_pb2_grpc
+from services.query.core import Query
+from services.query.servicer import QueryServicer
+from services.query.settings import QuerySettings
+from storage import embedded
+
+SERVICE_NAME = "ovr.alpr.v1.QueryService"
+
+
+async def main(settings: QuerySettings, process: Process) -> int:
+    """Serve until `process.stop`."""
+    async with AsyncExitStack() as stack:
+        log = await embedded.open_log(settings.home)
+        stack.push_async_callback(log.close)
+        events = await embedded.open_events(settings.home)
+        stack.push_async_callback(events.close)
+        search = await embedded.open_search(settings.home)
+        stack.push_async_callback(search.close)
+        images = await embedded.open_images(settings.home)
+        stack.push_async_callback(images.close)
+        query = Query(
+            events,
+            search,
+            images,
+            log,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            watch_batch=settings.watch_batch,
+        )
+        add = query_pb2_grpc.add_QueryServiceServicer_to_server
+        server = MeshServer(
+            settings,
+            settings.service,
+            services=[Service(add, QueryServicer(query), SERVICE_NAME)],
+            readiness={
+                "log": log.check,
+                "events": events.check,
+                "search": search.check,
+                "images": images.check,
+            },
+            telemetry=process.telemetry,
+        )
+        async with server:
+            await process.stop.wait()
+    return 0
