@@ -37,16 +37,27 @@ def _message(frame: Frame, pixels: Pixels) -> frame_pb2.Frame:
 
 
 class GrpcDetector:
-    """DetectorService. Has a ring of shared-memory slots for each camera, made at its first frame."""
+    """DetectorService. Has a ring of shared-memory slots for each camera, made at its first frame.
+
+    `min_score` is the least score of interest, 0 the service's own; `timeout` in seconds.
+    """
 
     def __init__(
-        self, channel: MeshChannel, telemetry: Telemetry, *, slots: int, shared_memory: bool, timeout: float
+        self,
+        channel: MeshChannel,
+        telemetry: Telemetry,
+        *,
+        slots: int,
+        shared_memory: bool,
+        timeout: float,
+        min_score: float = 0.0,
     ) -> None:
         self._stub = detector_pb2_grpc.DetectorServiceStub(channel)
         self._fallbacks = telemetry.counter(names.FRAME_RING_FALLBACKS)
         self._slots = slots
         self._shared = shared_memory and same_host(channel.target)
         self._timeout = timeout
+        self._min_score = min_score
         self._rings: dict[str, FrameRing] = {}
 
     async def detect(self, frame: Frame) -> Detected:
@@ -72,9 +83,7 @@ class GrpcDetector:
                 frame_pb2.FrameRef(segment=ref.segment, slot=ref.slot, generation=ref.generation)
             )
             try:
-                return await self._stub.Detect(
-                    detector_pb2.DetectRequest(frame=message), timeout=self._timeout
-                )
+                return await self._ask(message)
             except MeshError as error:
                 if error.kind is not Kind.STALE:
                     raise
@@ -86,7 +95,11 @@ class GrpcDetector:
     async def _inline(self, frame: Frame) -> detector_pb2.DetectResponse:
         message = _message(frame, frame.pixels)
         message.inline_data = np.ascontiguousarray(frame.pixels).tobytes()
-        return await self._stub.Detect(detector_pb2.DetectRequest(frame=message), timeout=self._timeout)
+        return await self._ask(message)
+
+    async def _ask(self, message: frame_pb2.Frame) -> detector_pb2.DetectResponse:
+        request = detector_pb2.DetectRequest(frame=message, min_score=self._min_score)
+        return await self._stub.Detect(request, timeout=self._timeout)
 
     def _ring(self, frame: Frame) -> FrameRing | None:
         ring = self._rings.get(frame.camera_id)

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -53,7 +53,7 @@ class EventSource(Protocol):
     async def read(self, after: int, limit: int) -> Sequence[SpoolRecord]:
         """The oldest records with a number above `after`, in order."""
 
-    async def wait(self, after: int) -> None:
+    def wait(self, after: int) -> Awaitable[None]:
         """Returns when there is a record with a number above `after`."""
 
     async def acknowledge(self, sequence: int) -> None:
@@ -111,6 +111,7 @@ class Publisher:
         self._options = options or PublishOptions()
         self._published = telemetry.counter(names.EVENTS_PUBLISHED)
         self._acknowledged = 0
+        self._advanced = asyncio.Event()
         self._log = logger("edge.publish")
         self.results: dict[str, int] = dict.fromkeys(RESULTS.values(), 0)
 
@@ -127,6 +128,14 @@ class Publisher:
                 bound = min(self._options.retry_longest, self._options.retry_first * 2.0 ** min(attempt, 16))
                 self._log.warning("not published", why=str(error), again_in=round(bound, 1))
                 await asyncio.sleep(bound * random.uniform(0.5, 1.0))
+
+    async def emptied(self, is_empty: Callable[[], bool]) -> None:
+        """Returns when an ack has made `is_empty` true, or at once if it is."""
+        while True:
+            self._advanced.clear()
+            if is_empty():
+                return
+            await self._advanced.wait()
 
     async def _stream(self) -> None:
         session = _Session(read_up_to=self._acknowledged)
@@ -197,9 +206,9 @@ class Publisher:
             )
 
     async def _until_something_happens(self, session: _Session, *, may_read: bool) -> None:
-        waits = [asyncio.create_task(session.changed.wait())]
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(session.changed.wait())]
         if may_read:
-            waits.append(asyncio.create_task(_nothing(self._spool.wait(session.read_up_to))))
+            waits.append(asyncio.create_task(_until(self._spool.wait(session.read_up_to))))
         try:
             await asyncio.wait(waits, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -247,8 +256,8 @@ class Publisher:
         if last is not None:
             self._acknowledged = last
             await self._spool.acknowledge(last)
+            self._advanced.set()
 
 
-async def _nothing(awaitable: Any) -> bool:
-    await awaitable
-    return True
+async def _until(arrival: Awaitable[None]) -> None:
+    await arrival

@@ -106,7 +106,7 @@ class Reporter:
 def summary(
     lanes: Sequence[Lane], stages: Stages, spool: SpoolState, published: Mapping[str, int]
 ) -> dict[str, Any]:
-    """A run in numbers, for `--summary`: passes, frames and events of each camera and of all, ms of each stage."""
+    """A run in numbers, for `--summary`: passes and frames of each camera and of all, ms of each stage."""
     cameras = {lane.camera.id: _of_lane(lane) for lane in lanes}
     return {
         "passes": _sum(c["passes"] for c in cameras.values()),
@@ -139,6 +139,7 @@ def _of_lane(lane: Lane) -> dict[str, Any]:
             "closed": {outcome.value: number for outcome, number in sorted(meter.closed.items())},
             "reasons": {reason.value: number for reason, number in sorted(meter.reasons.items())},
         },
+        "decode_ms": round(count.decode_s / count.captured * 1000, 3) if count.captured else 0.0,
         "frames": {
             "captured": count.captured,
             "searched": meter.searched,
