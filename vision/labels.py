@@ -88,7 +88,9 @@ def _pictures(labels: Path, text: str, root: Path) -> Iterator[LabelledPicture]:
             LabelledPlate(Box(*plate.box), "" if plate.illegible else normalise(plate.text or ""))
             for plate in row.plates
         )
-        yield LabelledPicture(root / row.image, plates)
+        path = root / row.image
+        # Labels often say "images/x.jpg" beside the folder that the caller names.
+        yield LabelledPicture(path if path.exists() else root / path.name, plates)
 
 
 def find_sets(data: Path) -> list[LabelledSet]:

@@ -1,0 +1,109 @@
+"""From a whole picture to its plates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from plates.event import Box, Detection, ModelInfo, ObjectClass, PlateRead
+from tests.builders.vision import detector, picture, reader
+from vision.draw import draw
+from vision.pipeline import PictureReader, PipelineSettings
+from vision.port import Image
+
+MODEL = ModelInfo("fixed", "1", "", "none")
+
+
+class FixedDetector:
+    """Finds the same things in every picture."""
+
+    model = MODEL
+
+    def __init__(self, *found: Detection) -> None:
+        self.found = found
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """The fixed detections for each picture."""
+        return [self.found for _ in images]
+
+
+class TopReader:
+    """Reads TOP if the crop's upper half is brighter and LOW if its lower half is, else SIDE, unsurely."""
+
+    model = MODEL
+
+    def read(self, crops: Sequence[Image]) -> list[PlateRead]:
+        """One read a crop."""
+        return [self._read(crop) for crop in crops]
+
+    def _read(self, crop: Image) -> PlateRead:
+        middle = crop.shape[0] // 2
+        above, below = crop[:middle].mean(), crop[middle:].mean()
+        if abs(above - below) < 5:
+            return PlateRead("SIDE", 0.3, ())
+        return PlateRead("TOP111", 0.95, ()) if above > below else PlateRead("LOW111", 0.4, ())
+
+
+def plate_at(x: float, y: float, width: float, height: float) -> Detection:
+    """A detected plate."""
+    return Detection(ObjectClass.PLATE, Box(x, y, width, height), 0.9)
+
+
+def test_plates_come_with_text_box_and_score_surest_first(tmp_path: Path) -> None:
+    """Every bright cell is read, at its place in pixels of the picture, the brightest first."""
+    image = picture((1, 0), scale=4, light=150)
+    image[128:256, 384:512] = 255
+    reads = PictureReader(detector(tmp_path), reader(tmp_path)).read(image)
+    assert [read.plate.text for read in reads] == ["B123ABC", "B123ABC"]
+    assert [read.box for read in reads] == [Box(384, 128, 128, 128), Box(128, 0, 128, 128)]
+    assert reads[0].plate.confidence >= reads[1].plate.confidence
+    assert reads[0].score > reads[1].score
+
+
+def test_an_empty_picture_has_no_plates(tmp_path: Path) -> None:
+    """Nothing found is an empty answer, not an error."""
+    assert PictureReader(detector(tmp_path), reader(tmp_path)).read(picture(scale=2)) == ()
+
+
+@pytest.mark.parametrize("turn", [cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE])
+def test_a_plate_on_its_side_is_read_in_both_turns(turn: int) -> None:
+    """A box much higher than wide is turned either way, and the surer read is kept."""
+    upright = np.zeros((40, 160, 3), np.uint8)
+    upright[:20] = 255
+    image = np.zeros((240, 240, 3), np.uint8)
+    image[40:200, 100:140] = cv2.rotate(upright, turn)
+    engine = PictureReader(FixedDetector(plate_at(100, 40, 40, 160)), TopReader())
+    (read,) = engine.read(image)
+    assert read.plate.text == "TOP111"
+    assert read.box == Box(100, 40, 40, 160)
+
+
+def test_vehicles_are_not_read(tmp_path: Path) -> None:
+    """Only plates are."""
+    vehicle = Detection(ObjectClass.VEHICLE, Box(0, 0, 100, 60), 0.9)
+    assert PictureReader(FixedDetector(vehicle), reader(tmp_path)).read(picture(scale=2)) == ()
+
+
+def test_reads_below_the_least_confidence_are_left_out(tmp_path: Path) -> None:
+    """A threshold of 1.01 keeps nothing."""
+    engine = PictureReader(detector(tmp_path), reader(tmp_path), PipelineSettings(min_confidence=1.01))
+    assert engine.read(picture((0, 0), scale=4)) == ()
+
+
+def test_a_crop_is_read_without_looking_for_the_plate(tmp_path: Path) -> None:
+    """The whole picture is the plate."""
+    engine = PictureReader(FixedDetector(), reader(tmp_path))
+    (read,) = engine.read_crop(np.full((30, 90, 3), 200, np.uint8))
+    assert (read.plate.text, read.box) == ("B123ABC", Box(0, 0, 90, 30))
+
+
+def test_drawing_leaves_the_picture_as_it_was(tmp_path: Path) -> None:
+    """Boxes and texts go onto a copy, also at the edges."""
+    image = picture((0, 0), (3, 1), scale=3)
+    before = image.copy()
+    drawn = draw(image, PictureReader(detector(tmp_path), reader(tmp_path)).read(image))
+    assert np.array_equal(image, before)
+    assert not np.array_equal(drawn, before)
+    assert drawn.shape == image.shape
