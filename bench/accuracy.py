@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
+from cli.bench import report_table
 from vision.evaluation import SetReport, evaluate, summarise
 from vision.labels import LabelledSet, find_sets
 from vision.models import ModelChoice
@@ -50,7 +50,7 @@ def main() -> int:
     cv2.setNumThreads(args.threads)
     reports = measure(reader, sets, args)
     videos = [] if args.no_videos else measure_videos(reader, args)
-    console.print(table(reports))
+    console.print(report_table(reports))
     for video in videos:
         console.print(video)
     if args.json:
@@ -146,22 +146,6 @@ def measure_videos(reader: PictureReader, args: argparse.Namespace) -> list[dict
             }
         )
     return found
-
-
-def table(reports: list[SetReport]) -> Table:
-    """The reports as people read them."""
-    view = Table(title="accuracy")
-    columns = ("set", "way", "pictures", "plates", "recall", "precision", "exact", "O=0", "O=0 I=1", "chars")
-    for name in (*columns, "false reads", "ECE", "ms"):
-        view.add_column(name, justify="left" if name in ("set", "way") else "right")
-    for r in reports:
-        shares = (r.recall, r.precision, r.exact, r.exact_o0, r.exact_o0_i1, r.characters)
-        cells = ["" if share is None else f"{100 * share:.1f}" for share in shares]
-        error = "" if r.calibration_error is None else f"{r.calibration_error:.3f}"
-        view.add_row(
-            r.name, r.way, str(r.pictures), str(r.plates), *cells, str(r.false_reads), error, f"{r.ms:.1f}"
-        )
-    return view
 
 
 if __name__ == "__main__":
