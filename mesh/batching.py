@@ -164,9 +164,13 @@ class Batcher(Generic[Item, Result]):
             self._start(self._take())
 
     def _due(self) -> float:
-        oldest = min(queue[0].queued_at for queue in self._queues.values())
-        urgent = min(entry.deadline for queue in self._queues.values() for entry in queue)
-        return min(oldest + self._max_wait, urgent - 2 * self._typical)
+        """When the next batch must start: the queue's oldest has waited long enough, or a deadline is near.
+
+        An item gives waiting half of its time at most: how long the batch will take is only an estimate."""
+        entries = [entry for queue in self._queues.values() for entry in queue]
+        oldest = min(entry.queued_at for entry in entries) + self._max_wait
+        urgent = min(min((e.queued_at + e.deadline) / 2, e.deadline - 2 * self._typical) for e in entries)
+        return min(oldest, urgent)
 
     def _take(self) -> list[_Entry[Item, Result]]:
         """The next batch: the oldest item of each key, key after key, until it is full."""

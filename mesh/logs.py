@@ -13,7 +13,14 @@ from mesh.telemetry import trace_id
 
 
 def logger(name: str) -> FilteringBoundLogger:
-    """The logger of a room, such as `edge.capture`: `log.info("what happened", key=value)`."""
+    """The logger of a room, such as `edge.capture`: `log.info("what happened", key=value)`.
+
+    In a program that has not set up its log lines, warnings and worse go to stderr, and nothing to stdout."""
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger("warning"),
+            logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        )
     bound: FilteringBoundLogger = structlog.get_logger(component=name)
     return bound
 
