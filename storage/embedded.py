@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from storage.alerts.sqlite import SqliteAlertStore
 from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
@@ -28,3 +29,8 @@ async def open_images(home: Path) -> DirectoryImageStore:
 async def open_search(home: Path) -> SqliteSearchIndex:
     """The search index of this data directory."""
     return await SqliteSearchIndex.open(home / "search.db")
+
+
+async def open_alerts(home: Path) -> SqliteAlertStore:
+    """The alert store of this data directory."""
+    return await SqliteAlertStore.open(home / "alerts.db")
