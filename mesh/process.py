@@ -46,11 +46,6 @@ def run(main: Main[S], settings_cls: type[S], name: str) -> None:
     if arguments.check_config:
         for variable, value in table(settings).items():
             print(f"{variable}={value}")
-        try:
-            settings.check_files()
-        except ConfigError as error:
-            print(error, file=sys.stderr)
-            raise SystemExit(2) from None
         raise SystemExit(0)
     logs.configure(settings.log_level, settings.log_format, name)
     spans = telemetry.setup(settings, name)
