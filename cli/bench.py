@@ -65,7 +65,7 @@ def accuracy(
 
 def report_table(reports: Sequence[SetReport]) -> Table:
     """The reports as people read them; shares in percent."""
-    view = Table(title="accuracy")
+    view = Table(box=None, pad_edge=False)
     columns = ("set", "way", "pictures", "plates", "recall", "precision", "exact", "O=0", "O=0 I=1", "chars")
     for name in (*columns, "false reads", "ECE", "ms"):
         view.add_column(name, justify="left" if name in ("set", "way") else "right")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.console import complain
 from cli.processes import PARTS, PILOT
 
 if TYPE_CHECKING:
@@ -21,16 +20,13 @@ def check() -> None:
 
     Example: OVR_EDGE_CAMERAS=cameras.yaml ovr config check
     """
-    from mesh.settings import ConfigError, load
+    from mesh.settings import load
 
     failed = False
     for part in (*PARTS, PILOT):
         try:
-            load(part.settings_class()).check_files()
+            load(part.settings_class())
         except SystemExit:
-            failed = True
-        except ConfigError as error:
-            complain(str(error))
             failed = True
         else:
             print(f"{part.name}: ok")

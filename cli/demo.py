@@ -144,7 +144,7 @@ def _show(truth: Sequence[GroundTruthPass], done: PilotRun, alerts: Sequence[ale
         console.print(f"trace   {done.events[0].trace_id} of event {done.events[0].event_id}")
     url = gateway_url()
     console.print(f"console {url}/   REST {url}/docs")
-    return len(done.events) == done.summary.get("passes_opened") and bool(alerts)
+    return len(done.events) == done.summary["passes"]["opened"] and bool(alerts)
 
 
 async def _stay(supervisor: Supervisor, progress: Progress) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -61,3 +63,32 @@ def verify() -> None:
             print(f"{entry.name} {entry.version}: ok")
     if failed:
         raise SystemExit(1)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Model, as `ovr models ls` names it.")],
+    to: Annotated[
+        ExportFormat, typer.Option("--format", help="engine: TensorRT, FP16.")
+    ] = ExportFormat.ENGINE,
+    out_file: Annotated[Path | None, typer.Option("--out", help="Default: beside the model.")] = None,
+) -> None:
+    """Build a model for another engine; for TensorRT this needs its GPU and takes minutes.
+
+    Example: ovr models export yolo11n-plate --format engine
+    """
+    from vision.manifest import Manifest
+    from vision.port import VisionError
+
+    try:
+        from vision.backends.tensorrt import export_engine
+    except ImportError as error:
+        fail(f"TensorRT is not installed here ({error}); it comes with JetPack or the CUDA image")
+    try:
+        manifest = Manifest.load()
+        entry = manifest.find("detector", name) or manifest.find("reader", name)
+        if entry is None:
+            fail(f"there is no model {name!r}; `ovr models ls` lists them")
+        print(export_engine(manifest.weights(entry), out_file))
+    except VisionError as error:
+        fail(str(error))

@@ -55,7 +55,7 @@ async def follow(
         watch = asyncio.ensure_future(_watch(channel, node, run, on_event, seen))
         try:
             run.summary = await _fly(settings, node, sources, camera, realtime)
-            expected = sum(run.summary.get("passes_closed", {}).values())
+            expected = sum(run.summary["passes"]["closed"].values())
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_until(seen, lambda: len(run.events) >= expected), LAST_EVENTS_SECONDS)
         finally:

@@ -33,8 +33,8 @@ _INGEST = "services.ingest"
 
 # In the order in which they start: whom others ask comes first.
 PARTS = (
-    Part("detector", "services.detector", "services.detector.settings:DetectorServiceSettings"),
-    Part("ocr", "services.ocr", "services.ocr.settings:OcrServiceSettings"),
+    Part("detector", "services.detector", "services.detector.settings:DetectorSettings"),
+    Part("ocr", "services.ocr", "services.ocr.settings:OcrSettings"),
     Part("ingest", "services.ingest", "services.ingest.settings:IngestSettings"),
     Part(
         "event-writer",

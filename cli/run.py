@@ -81,13 +81,17 @@ async def _run(
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
-    """Passes by outcome, milliseconds by stage, frames and why they were dropped."""
+    """Passes by outcome, frames and why they were dropped, milliseconds by stage."""
     console = out()
-    closed = summary.get("passes_closed", {})
-    outcomes = ", ".join(f"{count} {name}" for name, count in closed.items() if count) or "none"
-    console.print(f"passes  {summary.get('passes_opened', 0)} opened; closed: {outcomes}")
-    dropped = summary.get("frames_dropped", {})
-    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count) or "none"
-    console.print(f"frames  {summary.get('frames_captured', 0)} captured, dropped: {reasons}")
-    stages = summary.get("stage_ms", {})
-    console.print("stages  " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in stages.items()))
+    passes, frames = summary["passes"], summary["frames"]
+    console.print(f"passes  {passes['opened']} opened; closed: {_counts(passes['closed'])}")
+    console.print(
+        f"frames  {frames['captured']} captured, {frames['searched']} searched, "
+        f"{frames['still']} without motion; dropped: {_counts(frames['dropped'])}"
+    )
+    stages = (f"{name} {times['mean']:.1f}" for name, times in summary["stages_ms"].items())
+    console.print(f"stages  {', '.join(stages)} (mean ms)")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"

@@ -98,6 +98,13 @@ def engine_path_of(onnx: Path) -> Path:
     return onnx.with_name(f"{onnx.stem}-{gpu}-trt{trt.__version__}-fp16.engine")
 
 
+def export_engine(onnx: Path, out: Path | None = None) -> Path:
+    """Build the engine of an ONNX for this GPU, by default where the backend looks for it; gives its path."""
+    out = out or engine_path_of(onnx)
+    build_engine(onnx, out, trt.Logger(trt.Logger.WARNING))
+    return out
+
+
 def build_engine(onnx: Path, out: Path, logger: Any) -> None:
     """Build an FP16 engine (minutes) with free batch and sides; VisionError says what TensorRT objects to."""
     builder = trt.Builder(logger)
