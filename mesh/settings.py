@@ -163,6 +163,7 @@ class MeshSettings(BaseSettings):
         """Where a peer (detector, ocr, ingest, query, alert) is found."""
         return str(getattr(self, f"{peer}_target")) or self.socket_of(peer)
 
+
 def variable(cls: type[BaseSettings], field: str) -> str:
     """The environment variable a field is read from."""
     info = cls.model_fields.get(field)

@@ -41,7 +41,7 @@ async def test_callers_get_their_own_results() -> None:
     results = await asyncio.gather(*(batcher.submit(n, key=str(n % 3)) for n in range(50)))
     assert results == [2 * n for n in range(50)]
     assert max(map(len, model.batches)) == 8
-    assert sorted(sum(model.batches, [])) == list(range(50))
+    assert sorted(item for batch in model.batches for item in batch) == list(range(50))
 
 
 async def test_a_full_batch_starts_at_once_and_a_small_one_after_the_wait() -> None:
@@ -113,7 +113,8 @@ async def test_cameras_take_turns() -> None:
 
 
 async def test_a_full_queue_refuses_the_greedy_first() -> None:
-    """When the queue is full a newcomer of a modest camera takes the place of the greedy one's newest item."""
+    """When the queue is full a newcomer of a modest camera takes the place of the greedy one's newest
+    item."""
     model = Model()
     model.gate = asyncio.Event()
     telemetry = Telemetry("detector")
@@ -136,7 +137,8 @@ async def test_a_full_queue_refuses_the_greedy_first() -> None:
 
 
 async def test_a_failed_batch_fails_each_caller_by_its_own_error() -> None:
-    """An exception of the model reaches every caller of its batch, each as an error of its own; the next go on."""
+    """An exception of the model reaches every caller of its batch, each as an error of its own; the next go
+    on."""
     calls = []
 
     async def fail_once(items: list[int]) -> Sequence[int]:
@@ -184,8 +186,8 @@ async def test_a_cancelled_caller_does_not_hang_the_others() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_callers_that_come_and_go_at_any_moment(seed: int) -> None:
-    """Under random cancellations, timeouts, failures and full queues every caller ends, each with its own result or
-    a reason, and nothing stays behind."""
+    """Under random cancellations, timeouts, failures and full queues every caller ends, each with its own
+    result or a reason, and nothing stays behind."""
     dice = random.Random(seed)
     served: Counter[int] = Counter()
 

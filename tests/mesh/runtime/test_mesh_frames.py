@@ -91,7 +91,7 @@ def test_a_reused_slot_is_stale_before_and_during_a_view(tmp_path: Path) -> None
         first = ring.put(picture(1))
         assert first is not None
         ref = first.ref
-        with pytest.raises(MeshError) as caught, reader.view(ref, SHAPE) as pixels:
+        with pytest.raises(MeshError) as caught, reader.view(ref, SHAPE) as pixels:  # noqa: PT012
             assert np.array_equal(pixels, picture(1))
             first.release()
             ring.put(picture(2))
@@ -146,7 +146,9 @@ def test_a_segment_that_is_not_here_is_unknown(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=40))
-def test_a_reference_reads_its_frame_or_is_stale(tmp_path_factory: pytest.TempPathFactory, acts: list[int]) -> None:
+def test_a_reference_reads_its_frame_or_is_stale(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[int]
+) -> None:
     """Whatever is put and released in whatever order, no reference ever reads another frame's pixels."""
     directory = tmp_path_factory.mktemp("ring")
     reader = FrameReader(directory=directory)
@@ -166,8 +168,7 @@ def test_a_reference_reads_its_frame_or_is_stale(tmp_path_factory: pytest.TempPa
             try:
                 assert np.array_equal(reader.copy(lease.ref, SHAPE), picture(seed))
             except MeshError as error:
-                assert not held
-                assert error.kind is Kind.STALE
+                assert (held, error.kind) == (False, Kind.STALE)  # noqa: PT017
     reader.close()
 
 
@@ -227,7 +228,9 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A real process of one side."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"}
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
@@ -239,7 +242,8 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_a_killed_writer_leaves_nothing(tmp_path: Path) -> None:
-    """After kill -9 of the writer its last frame can still be read, and the next writer removes its segment."""
+    """After kill -9 of the writer its last frame can still be read, and the next writer removes its
+    segment."""
     writer = start(WRITER, tmp_path)
     segment, slot, generation = first_line(writer).split()
     reader = FrameReader(directory=tmp_path)
@@ -256,7 +260,8 @@ def test_a_killed_writer_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["exits", "killed"])
 def test_a_reader_that_ends_takes_nothing_with_it(tmp_path: Path, end: str) -> None:
-    """The end of a reader, in good order or by kill -9 in the midst of a view, leaves the segment to its writer."""
+    """The end of a reader, in good order or by kill -9 in the midst of a view, leaves the segment to its
+    writer."""
     with FrameRing(2, 100_000, directory=tmp_path) as ring:
         lease = ring.put(np.full((10, 10, 3), 7, np.uint8))
         assert lease is not None
@@ -285,7 +290,8 @@ def test_a_reader_lets_go_of_segments_that_ended(tmp_path: Path) -> None:
 def test_too_little_shared_memory_is_an_error_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A ring that does not fit fails when it is made, clearly, and leaves nothing; not by SIGBUS at a write."""
+    """A ring that does not fit fails when it is made, clearly, and leaves nothing; not by SIGBUS at a
+    write."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pool
 from mesh_parts import DETECTOR, detect
-from ovr.alpr import v1
-from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
 
 from mesh.client import ClientOptions, connect
 from mesh.errors import Kind, MeshError
 from mesh.retry import IDEMPOTENT, RetryBudget, RetryPolicy
 from mesh.settings import MeshSettings
 from mesh.testing import Harness, service_of, servicer_of
+from ovr.alpr import v1
+from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
 
 
 @pytest.fixture
@@ -122,10 +122,11 @@ async def test_a_peer_that_is_down_is_not_stormed(mesh: Harness) -> None:
 async def test_a_peer_that_starts_late_is_reached(mesh: Harness) -> None:
     """A call made while the peer is just starting is answered, by a retry."""
     settings = mesh.settings(MeshSettings, listen=f"unix:{mesh.home / 'late.sock'}")
-    async with connect(settings.address(), peer="detector", options=ClientOptions(timeout=5)) as channel:
+    options = ClientOptions(timeout=10, retry=RetryPolicy(attempts=30))
+    async with connect(settings.address(), peer="detector", options=options) as channel:
         stub = detector_pb2_grpc.DetectorServiceStub(channel)
         with pytest.raises(MeshError) as caught:
-            await stub.Detect(detect(), timeout=0.2)
+            await stub.Detect(detect(), timeout=0.1)
         assert caught.value.reason == "PEER_UNAVAILABLE"
         assert "detector at unix:" in caught.value.message
         call = asyncio.ensure_future(stub.Detect(detect()))

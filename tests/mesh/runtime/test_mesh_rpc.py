@@ -11,7 +11,6 @@ from typing import Any
 import grpc
 import pytest
 from mesh_parts import DETECTOR, detect, stream_request
-from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
 from prometheus_client import generate_latest
 
 from mesh import deadline, names, validation
@@ -20,6 +19,7 @@ from mesh.errors import FieldViolation, Kind, MeshError, to_problem
 from mesh.server import MeshServer
 from mesh.settings import ConfigError, MeshSettings
 from mesh.testing import Harness, service_of, servicer_of, watch_loop
+from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
 
 
 @pytest.fixture
@@ -87,7 +87,8 @@ async def test_an_error_goes_from_servicer_to_problem(mesh: Harness) -> None:
 
 
 async def test_internals_do_not_leave_the_process(mesh: Harness) -> None:
-    """An unforeseen exception is INTERNAL for the caller, without a word of the cause, in calls and in streams."""
+    """An unforeseen exception is INTERNAL for the caller, without a word of the cause, in calls and in
+    streams."""
 
     def fail(request: Any) -> None:
         raise ValueError("password=hunter2")
@@ -103,7 +104,7 @@ async def test_internals_do_not_leave_the_process(mesh: Harness) -> None:
     assert caught.value.kind is Kind.INTERNAL
     assert "hunter2" not in str(caught.value)
     seen = []
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(MeshError) as caught:  # noqa: PT012 - the loop is what is tried
         async for item in stub.DetectStream(requests("a")):
             seen.append(item.index)
     assert seen == [0]
@@ -128,7 +129,8 @@ def _raise(error: Exception) -> Any:
 
 
 async def test_a_call_that_breaks_the_contract_is_refused_by_field(mesh: Harness) -> None:
-    """Rules of the contract are checked before the servicer sees the request, and each broken field is named."""
+    """Rules of the contract are checked before the servicer sees the request, and each broken field is
+    named."""
     served = []
     await mesh.neighbour("detector", DETECTOR, Detect=served.append)
     with pytest.raises(MeshError) as caught:
@@ -144,7 +146,7 @@ async def test_each_message_of_a_stream_is_checked(mesh: Harness) -> None:
     """A bad message ends its stream with INVALID_ARGUMENT; the answers before it have arrived."""
     await mesh.neighbour("detector", DETECTOR, DetectStream=answer_each)
     seen = []
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(MeshError) as caught:  # noqa: PT012 - the loop is what is tried
         async for item in mesh.stub(DETECTOR).DetectStream(requests("a", "b", "")):
             seen.append(item.index)
     assert seen == [0, 1]
@@ -212,7 +214,8 @@ async def _collect(stream: Any) -> list[Any]:
 
 
 async def test_a_message_beyond_the_size_is_refused(mesh: Harness) -> None:
-    """A message larger than the setting is refused with RESOURCE_EXHAUSTED, without retries; one below passes."""
+    """A message larger than the setting is refused with RESOURCE_EXHAUSTED, without retries; one below
+    passes."""
     servicer = servicer_of(DETECTOR, Detect=answer)
     await mesh.serve("detector", service_of(DETECTOR, servicer), max_message_mib=1)
     stub = mesh.stub(DETECTOR)
@@ -345,7 +348,7 @@ async def test_writing_to_a_stream_that_failed_says_why(mesh: Harness) -> None:
 
     await mesh.neighbour("detector", DETECTOR, DetectStream=refuse)
     stream = mesh.stub(DETECTOR).DetectStream()
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(MeshError) as caught:  # noqa: PT012 - the loop is what is tried
         for _ in range(100):
             await stream.write(stream_request())
             await asyncio.sleep(0.01)
@@ -433,7 +436,8 @@ async def test_the_contract_can_be_asked_for(mesh: Harness) -> None:
 
 
 async def test_a_port_or_socket_in_use_is_named(mesh: Harness, tmp_path: Path) -> None:
-    """A second server on the same address fails with a clear error; a socket left by a crash is taken over."""
+    """A second server on the same address fails with a clear error; a socket left by a crash is taken
+    over."""
     server = await mesh.neighbour("detector", DETECTOR, Detect=answer)
     tcp = await mesh.serve("ocr", listen="127.0.0.1:0")
     for address in (server.address, tcp.address):

@@ -1,4 +1,5 @@
-"""Settings: by environment, with errors that name the variable; files, with errors that name file, line and field."""
+"""Settings: by environment, with errors that name the variable; files, with errors that name file, line and
+field."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def test_secrets_are_masked() -> None:
 
 
 def test_check_config_of_a_process(tmp_path: Path) -> None:
-    """`--check-config` prints what is in force and leaves with 0, or with 2 for a wrong setting, starting nothing."""
+    """`--check-config` prints what is in force and leaves with 0, or with 2 for a wrong setting, starting
+    nothing."""
     script = tmp_path / "toy.py"
     script.write_text(
         "from mesh.process import run\nfrom mesh.settings import MeshSettings\n"

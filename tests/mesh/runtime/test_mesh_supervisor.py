@@ -50,13 +50,18 @@ async def until(condition: object, seconds: float = 5.0) -> None:
 
 
 async def test_processes_start_and_are_drained_in_reverse_order(tmp_path: Path) -> None:
-    """All are ready when start returns; at the stop each one ends before the one started before it is told to."""
+    """All are ready when start returns; at the stop each one ends before the one started before it is told
+    to."""
     changes: list[Change] = []
     specs = [shell(name, OBEDIENT, tmp_path) for name in ("store", "ingest", "edge")]
     supervisor = Supervisor(specs, on_change=changes.append)
     await supervisor.start()
     assert {change.name for change in changes if change.state is State.READY} == {"store", "ingest", "edge"}
-    assert [change.name for change in changes if change.state is State.STARTING] == ["store", "ingest", "edge"]
+    assert [change.name for change in changes if change.state is State.STARTING] == [
+        "store",
+        "ingest",
+        "edge",
+    ]
     pids = supervisor.pids()
     assert all(map(alive, pids.values()))
     await supervisor.stop()
@@ -76,7 +81,8 @@ async def test_a_killed_process_comes_back(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_keeps_failing_is_given_up(tmp_path: Path) -> None:
-    """The restart budget ends a process that cannot run, with its name and exit code, and stops the others."""
+    """The restart budget ends a process that cannot run, with its name and exit code, and stops the
+    others."""
     changes: list[Change] = []
     good = shell("good", OBEDIENT, tmp_path)
     bad = shell("bad", "exit 7", tmp_path, ready=None)
@@ -148,7 +154,9 @@ async def test_stopping_during_a_pause_between_restarts(tmp_path: Path) -> None:
 async def test_output_goes_to_the_log(tmp_path: Path) -> None:
     """What a process prints is appended to its file, which only its user can read."""
     log = tmp_path / "logs" / "job.log"
-    supervisor = Supervisor([shell("job", "echo out; echo err >&2", tmp_path, once=True, ready=None, log=log)])
+    supervisor = Supervisor(
+        [shell("job", "echo out; echo err >&2", tmp_path, once=True, ready=None, log=log)]
+    )
     await supervisor.start()
     await supervisor.wait("job")
     assert log.read_text() == "out\nerr\n"
@@ -181,7 +189,7 @@ asyncio.run(main())
 async def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     """After kill -9 of the supervisor its processes drain and end by themselves."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - quick, and kept for the test
         [sys.executable, "-c", SUPERVISE],
         env=environment,
         stdout=subprocess.PIPE,

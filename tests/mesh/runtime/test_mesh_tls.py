@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from mesh_parts import DETECTOR, Authority, detect
-from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
 
 from mesh import client
 from mesh.client import ClientOptions, connect
@@ -18,6 +17,7 @@ from mesh.retry import RetryPolicy
 from mesh.settings import ConfigError, MeshSettings
 from mesh.testing import Harness, service_of, servicer_of
 from mesh.tls import TlsFiles, files, server_credentials
+from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
 
 ONCE = ClientOptions(timeout=3.0, retry=RetryPolicy(attempts=1))
 
@@ -120,7 +120,8 @@ async def test_a_client_follows_its_files(
 
 
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
-    """A certificate without its key, a missing file and a file that is no PEM are named by path or variable."""
+    """A certificate without its key, a missing file and a file that is no PEM are named by path or
+    variable."""
     authority = Authority(tmp_path)
     cert, key = authority.issue("server")
     with pytest.raises(ConfigError, match="OVR_TLS_KEY"):
