@@ -15,10 +15,8 @@ from mesh.process import run
 
 
 def options_to_environment(arguments: list[str]) -> list[str]:
-    """Sets the variables that the options stand for; gives the arguments that are left for the process itself."""
-    parser = argparse.ArgumentParser(
-        prog="python -m edge", description="Reads plates from cameras or recordings."
-    )
+    """Sets the variables that the options stand for; gives the arguments left for the process itself."""
+    parser = argparse.ArgumentParser(prog="python -m edge", description="Reads plates from cameras.")
     parser.add_argument(
         "--source",
         action="append",

@@ -4,8 +4,8 @@
     `--------------------- a lane for each camera ------------------'   `- one for all
 
 Recordings end by themselves; cameras run until they are stopped. The lanes end first and close their passes,
-then the spool is published as far as it gets, then the process ends. Nothing waits without bound: a camera keeps
-its newest frame, a recording is read as fast as its frames are searched, the spool counts what it sheds.
+then the spool is published as far as it gets, then the process ends. Nothing waits without bound: a camera
+keeps its newest frame, a recording is read as fast as it is searched, the spool counts what it sheds.
 """
 
 from __future__ import annotations

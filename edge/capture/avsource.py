@@ -16,7 +16,7 @@ from plates.event import Clock
 
 # Damaged frames in a row after which a stream counts as broken; a lost packet spoils a few.
 _MAX_DAMAGED = 100
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
 
 
 def without_password(address: str) -> str:

@@ -149,7 +149,9 @@ class CameraCapture:
         self.source.close()
         if self._mailbox is not None:
             self._mailbox.close()
-            self.count.dropped[Drop.SHUTDOWN] += self._mailbox.discard()
+            left = self._mailbox.discard()
+            if left:
+                self.count.dropped[Drop.SHUTDOWN] += left
         # A read that hangs in the network ends by its own timeout; the process need not wait for it.
         await asyncio.to_thread(self._thread.join, 2.0)
 
@@ -231,7 +233,7 @@ class CameraCapture:
         if at < self._next_due - step / 10:
             return False
         # keeps the rhythm, but does not catch up after a gap
-        self._next_due = max(self._next_due + step, at)
+        self._next_due = step + (self._next_due if at - self._next_due < step else at)
         return True
 
     def _change(self, state: State, detail: str) -> None:

@@ -51,7 +51,7 @@ def _local(path: Path, backend: Backend) -> Source:
 
 def camera_name(address: str) -> str:
     """A camera id made of an address: letters, digits, dot, underscore and hyphen, at most 64."""
-    bare = re.sub(r"^[a-z][a-z0-9+.-]*://([^/@]*@)?", "", address, flags=re.IGNORECASE).rstrip("/")
+    bare = re.sub(r"^[a-z][a-z0-9+.-]*://([^/]*@)?", "", address, flags=re.IGNORECASE).rstrip("/")
     last = bare.split("?")[0].split("/")[-1] or bare
     stem = Path(last).stem if "." in last else last
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:64]

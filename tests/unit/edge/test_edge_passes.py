@@ -94,7 +94,7 @@ def test_track_that_jumps_to_the_next_vehicle_is_split() -> None:
 
 
 def test_broken_track_is_found_again_by_its_text() -> None:
-    """A vehicle lost and found elsewhere in the time of a pass is one vehicle, its second view a duplicate."""
+    """A vehicle lost and found elsewhere in the time of a pass is one, its second view a duplicate."""
     tuning = Tuning(passes=PassTuning(close_after_s=4))
     road = Road([Car(A, 0, (0, 100), (1200, 100), 40, hidden=frozenset(range(12, 30)))], tuning)
     road.run(range(100))
