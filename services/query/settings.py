@@ -17,6 +17,8 @@ class QuerySettings(MeshSettings):
     service: ClassVar[str] = "query"
 
     heartbeat_seconds: float = Field(
-        10.0, gt=0, le=15, description="Longest silence of a watch before it sends a sign of life."
+        default=10.0, gt=0, le=15, description="Longest silence of a watch before it sends a sign of life."
     )
-    watch_batch: int = Field(100, ge=1, le=1000, description="Records a watch reads from the log at once.")
+    watch_batch: int = Field(
+        default=100, ge=1, le=1000, description="Records a watch reads from the log at once."
+    )
