@@ -67,6 +67,8 @@ SPAN_SPOOL = SpanName("edge.spool", "The pass's event written to the spool, unti
 SPAN_PUBLISH = SpanName(
     "edge.publish", "The event on its way from the spool until ingest has acknowledged it."
 )
+SPAN_ALERT_EVALUATE = SpanName("alert.evaluate", "An event is held against all rules.")
+SPAN_ALERT_DELIVER = SpanName("alert.deliver", "One try to tell somebody of an alert over one channel.")
 
 # --- attributes -------------------------------------------------------------------------------------------
 ATTR_RPC_SYSTEM = "rpc.system"
@@ -90,6 +92,10 @@ ATTR_FRAMES_SEEN = "ovr.pass.frames_seen"
 ATTR_FRAME_SEQUENCE = "ovr.frame.sequence"
 ATTR_CROPS = "ovr.read.crops"
 ATTR_ACK = "ovr.publish.ack"
+ATTR_ALERT_ID = "ovr.alert.id"
+ATTR_ALERTS_FIRED = "ovr.alert.fired"
+ATTR_CHANNEL = "ovr.alert.channel"
+ATTR_ATTEMPT = "ovr.alert.attempt"
 
 # --- metrics ----------------------------------------------------------------------------------------------
 RPC_SERVER_SECONDS = Metric(
@@ -273,6 +279,32 @@ EVENTS_PUBLISHED = Metric(
     "ovr_events_published_total", MetricKind.COUNTER, "Answers of ingest to published events.", ("result",)
 )
 SPOOL_EVENTS = Metric("ovr_spool_events", MetricKind.GAUGE, "Events in the spool that wait for their ack.")
+
+ALERT_RULES = Metric("ovr_alert_rules", MetricKind.GAUGE, "Alert rules in force that are switched on.")
+ALERT_RULES_FAULTS = Metric(
+    "ovr_alert_rules_faults",
+    MetricKind.GAUGE,
+    "Faults of the newest rules' file; above 0 an older one is in force.",
+)
+ALERTS = Metric("ovr_alerts_total", MetricKind.COUNTER, "Alerts that fired.", ("rule", "severity"))
+ALERTS_HELD_BACK = Metric(
+    "ovr_alerts_held_back_total",
+    MetricKind.COUNTER,
+    "Matches that made no alert, by reason: cooldown, or known from before.",
+    ("rule", "reason"),
+)
+ALERT_DELIVERIES = Metric(
+    "ovr_alert_deliveries_total",
+    MetricKind.COUNTER,
+    "Tries to tell somebody, by how they ended: delivered, retried, failed.",
+    ("channel", "result"),
+)
+ALERT_DELIVERY_SECONDS = Metric(
+    "ovr_alert_delivery_seconds", MetricKind.HISTOGRAM, "Time of one try.", ("channel",), LATENCY
+)
+ALERT_DELIVERIES_PENDING = Metric(
+    "ovr_alert_deliveries_pending", MetricKind.GAUGE, "Deliveries that are still to be made."
+)
 
 
 def _declared(kind: type) -> dict[str, object]:

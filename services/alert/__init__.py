@@ -1,0 +1,1 @@
+"""The alert service: matches events against rules and tells people."""
