@@ -127,11 +127,12 @@ def _own_errors(rpc: Rpc) -> tuple[str, ...]:
 
 
 def _parameters(request: Descriptor, in_path: list[str], *, query: bool) -> Iterable[Schema]:
-    for name, steps in parameters(request).items():
-        if name in in_path:
-            yield {**_parameter(name, steps[-1]), "in": "path", "required": True}
-        elif query:
-            yield _parameter(name, steps[-1])
+    for name in in_path:
+        yield {**_parameter(name, request.fields_by_name[name]), "in": "path", "required": True}
+    if query:
+        for name, steps in parameters(request).items():
+            if name not in in_path:
+                yield _parameter(name, steps[-1])
 
 
 def _parameter(name: str, field: FieldDescriptor) -> Schema:
