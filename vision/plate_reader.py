@@ -14,6 +14,7 @@ from vision.port import Backend, Image, Tensor, VisionError
 
 WIDTH, HEIGHT = 160, 64
 _MUCH_LARGER = 1.5
+_NO_COUNTRY = ("xx", "eu")  # classes of the network that are no ISO 3166-1 country
 
 
 class SlotReader:
@@ -44,10 +45,10 @@ class SlotReader:
 
     def _read(self, slots: Tensor, regions: Tensor, lines: Tensor, legible: np.float32) -> PlateRead:
         length = _text_length(slots)
-        posterior = tuple(alternatives(slot) for slot in slots[:length])
+        posterior = tuple(alternatives(_given_a_character(slot)) for slot in slots[:length])
         likeliest = int(regions.argmax())
         region = self._regions[likeliest]
-        known = len(region) == 2 and region != "xx"
+        known = region not in _NO_COUNTRY
         return PlateRead(
             text="".join(position[0].char for position in posterior),
             confidence=float(np.clip(legible, 0, 1)) if length else 0.0,
@@ -65,6 +66,13 @@ def stretch(crop: Image) -> Image:
     shrinks = width > _MUCH_LARGER * WIDTH or height > _MUCH_LARGER * HEIGHT
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=method), np.uint8)
+
+
+def _given_a_character(slot: Tensor) -> Tensor:
+    """The slot's probabilities if there is a character at all; that there may be none is in the legibility."""
+    given = slot.copy()
+    given[0] = 0.0
+    return given / max(float(given.sum()), 1e-6)
 
 
 def _text_length(slots: npt.NDArray[np.float32]) -> int:
