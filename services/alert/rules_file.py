@@ -199,7 +199,7 @@ class RuleEntry(_Entry):
     @field_validator("patterns", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
-        # YAML reads a plate of digits alone as a number, 1E5 as a float: quote those in the file
+        # YAML reads a plate of digits alone as a number and loses its leading zeros
         for item in value if isinstance(value, list) else ():
             if not isinstance(item, str):
                 raise ValueError(f"{item!r} was not read as text: put it in quotes")

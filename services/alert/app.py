@@ -1,0 +1,140 @@
+"""Composition root of the alert service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import httpx
+
+from mesh.errors import MeshError
+from mesh.logs import logger
+from mesh.process import Process
+from mesh.server import MeshServer, Service
+from ovr.alpr.v1 import alert_pb2_grpc
+from services.alert.announcer import Announcer
+from services.alert.convert import alert_to_bytes, alert_to_json, event_of_record
+from services.alert.core import AlertDesk, Evaluator, Incoming, utc_now
+from services.alert.delivery import Backoff, Courier
+from services.alert.notices import Notices
+from services.alert.rulebook import Rulebook
+from services.alert.rules_file import load_rules
+from services.alert.servicer import FULL_NAME, AlertServicer
+from services.alert.settings import AlertSettings
+from storage import embedded
+from storage.alerts.port import AlertStore
+from storage.images.port import ImageStore
+from storage.log.consumer import Consumer
+from storage.log.port import PLATE_EVENTS, Log, LogReader
+
+GROUP = AlertSettings.service
+
+
+class AlertProcess:
+    """The parts of the running service, on the given stores."""
+
+    def __init__(
+        self,
+        settings: AlertSettings,
+        process: Process,
+        *,
+        log: Log,
+        store: AlertStore,
+        images: ImageStore,
+        client: httpx.AsyncClient,
+        reader: LogReader,
+    ) -> None:
+        """ConfigError if the rules' file is wrong."""
+        telemetry = process.telemetry
+        self._settings = settings
+        self._stop = process.stop
+        self._store = store
+        self.rules = Rulebook(settings.rules, partial(load_rules, client=client), telemetry)
+        self.announcer = Announcer(store, log, alert_to_bytes)
+        self.courier = Courier(
+            store,
+            lambda: self.rules.current.set.channels,
+            Notices(images, alert_to_json),
+            Backoff(settings.delivery_retry_seconds, settings.delivery_retry_max_seconds),
+            telemetry,
+            self.announcer.look,
+            at_once=settings.deliveries_at_once,
+        )
+        evaluator = Evaluator(self.rules, store, event_of_record, telemetry, self._wake)
+        self.consumer: Consumer[Incoming] = Consumer(
+            GROUP,
+            PLATE_EVENTS,
+            reader,
+            log,
+            evaluator,
+            telemetry,
+            max_batch=settings.max_batch,
+            retry_seconds=settings.retry_seconds,
+        )
+        desk = AlertDesk(self.rules, store, self.announcer.look)
+        add = alert_pb2_grpc.add_AlertServiceServicer_to_server
+        self.server = MeshServer(
+            settings,
+            settings.service,
+            services=[Service(add, AlertServicer(desk, log), FULL_NAME)],
+            readiness={"log": log.check, "alerts": store.check},
+            telemetry=telemetry,
+        )
+
+    def _wake(self) -> None:
+        self.announcer.look()
+        self.courier.look()
+
+    async def run(self) -> None:
+        """Serve, consume, deliver and announce until told to stop, or until one of them fails."""
+        works: list[Coroutine[Any, Any, None]] = [
+            self.consumer.run(self._stop),
+            self.courier.run(self._stop),
+            self.rules.watch(self._stop, self._settings.reload_seconds),
+            self._sweep(),
+        ]
+        async with self.server:
+            tasks = [asyncio.create_task(work) for work in works]
+            announcing = asyncio.create_task(self.announcer.run(self._stop))
+            await asyncio.wait([*tasks, announcing], return_when=asyncio.FIRST_COMPLETED)
+            self._stop.set()
+            await asyncio.wait([*tasks, announcing])
+        for task in [*tasks, announcing]:
+            task.result()
+
+    async def _sweep(self) -> None:
+        """Delete alerts that are older than is kept, from time to time, until told to stop."""
+        days, log = self._settings.alert_days, logger("alert.retention")
+        while not self._stop.is_set():
+            if days > 0:
+                try:
+                    count = await self._store.delete_older_than(utc_now() - timedelta(days=days))
+                    log.info("alerts removed", count=count)
+                except MeshError as error:
+                    log.warning("not swept", error=str(error))
+            waiting = asyncio.ensure_future(self._stop.wait())
+            await asyncio.wait([waiting], timeout=self._settings.retention_seconds)
+            waiting.cancel()
+
+
+async def main(settings: AlertSettings, process: Process) -> int:
+    """Serve until `process.stop`."""
+    async with AsyncExitStack() as stack:
+        log = await embedded.open_log(settings.home)
+        stack.push_async_callback(log.close)
+        store = await embedded.open_alerts(settings.home)
+        stack.push_async_callback(store.close)
+        images = await embedded.open_images(settings.home)
+        stack.push_async_callback(images.close)
+        client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
+        reader = await log.reader(PLATE_EVENTS, GROUP)
+        stack.push_async_callback(reader.close)
+        service = AlertProcess(
+            settings, process, log=log, store=store, images=images, client=client, reader=reader
+        )
+        await service.run()
+    return 0
