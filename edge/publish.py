@@ -148,9 +148,12 @@ class Publisher:
                 asyncio.create_task(self._send(call, session)),
                 asyncio.create_task(self._receive(call, session)),
             ]
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # a write to a dead stream only says that it is dead; the answers say why
+            await asyncio.wait(tasks[1:], timeout=_TICK_S)
+            for task in reversed(tasks):
+                if task.done():
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()
