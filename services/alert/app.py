@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -97,12 +98,15 @@ class AlertProcess:
             self.rules.watch(self._stop, self._settings.reload_seconds),
             self._sweep(),
         ]
+        all_done = asyncio.Event()  # the announcer goes last, for what the others leave it
         async with self.server:
             tasks = [asyncio.create_task(work) for work in works]
-            announcing = asyncio.create_task(self.announcer.run(self._stop))
+            announcing = asyncio.create_task(self.announcer.run(all_done))
             await asyncio.wait([*tasks, announcing], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
-            await asyncio.wait([*tasks, announcing])
+            await asyncio.wait(tasks)
+            all_done.set()
+            await asyncio.wait([announcing])
         for task in [*tasks, announcing]:
             task.result()
 
@@ -123,6 +127,7 @@ class AlertProcess:
 
 async def main(settings: AlertSettings, process: Process) -> int:
     """Serve until `process.stop`."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and Slack's are secrets
     async with AsyncExitStack() as stack:
         log = await embedded.open_log(settings.home)
         stack.push_async_callback(log.close)

@@ -97,7 +97,7 @@ class Courier:
         return len(claimed)
 
     async def _deliver(self, due: Due) -> None:
-        attributes = {
+        attributes: dict[str, str | int] = {
             names.ATTR_ALERT_ID: due.alert.alert_id,
             names.ATTR_EVENT_ID: due.alert.event.event_id,
             names.ATTR_CHANNEL: due.channel,
