@@ -69,10 +69,11 @@ def stretch(crop: Image) -> Image:
 
 
 def _given_a_character(slot: Tensor) -> Tensor:
-    """The slot's probabilities if there is a character at all; that there may be none is in the legibility."""
-    given = slot.copy()
+    """The slot's probabilities if it has a character; that it may have none is in the legibility."""
+    given: Tensor = slot.copy()
     given[0] = 0.0
-    return given / max(float(given.sum()), 1e-6)
+    given /= max(float(given.sum()), 1e-6)
+    return given
 
 
 def _text_length(slots: npt.NDArray[np.float32]) -> int:
