@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from storage.alerts.sqlite import SqliteAlertStore
 from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
@@ -24,6 +25,7 @@ Open = Callable[[], Awaitable[Any]]
 LOGS: dict[str, Callable[[Path], Awaitable[Any]]] = {"sqlite": lambda home: SqliteLog.open(home / "log.db")}
 EVENT_STORES = {"sqlite": lambda home: SqliteEventStore.open(home / "events.db")}
 IMAGE_STORES = {"directory": lambda home: DirectoryImageStore.open(home / "images")}
+ALERT_STORES = {"sqlite": lambda home: SqliteAlertStore.open(home / "alerts.db")}
 SEARCH_INDEXES = {"sqlite": lambda home: SqliteSearchIndex.open(home / "search.db")}
 
 
@@ -63,4 +65,11 @@ async def open_images(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIt
 async def open_search(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one and the same search index."""
     async for opened in _opened(SEARCH_INDEXES[request.param], tmp_path):
+        yield opened
+
+
+@pytest.fixture(params=ALERT_STORES)
+async def open_alerts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens one and the same alert store."""
+    async for opened in _opened(ALERT_STORES[request.param], tmp_path):
         yield opened
