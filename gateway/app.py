@@ -27,6 +27,7 @@ from mesh.process import Process
 from mesh.settings import ConfigError
 from mesh.telemetry import Telemetry
 
+BACKLOG = 512
 REQUEST_HEADERS = ("Authorization", "Content-Type", "Last-Event-ID", "X-API-Key", "traceparent")
 
 
@@ -151,10 +152,16 @@ class Server(uvicorn.Server):
 
 def open_listener(settings: GatewaySettings) -> socket.socket:
     """A socket that listens where the settings say; ConfigError if that cannot be."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # named TCP, because asyncio switches Nagle's delay off only for sockets that say so
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=512)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+        return listener
     except OSError as error:
+        listener.close()
         raise ConfigError(f"OVR_GATEWAY_LISTEN={settings.listen}: cannot listen: {error}") from error
 
 

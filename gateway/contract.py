@@ -69,23 +69,19 @@ def descriptor_of(message: type[Message]) -> Descriptor:
 
 @cache
 def _encoder(descriptor: Descriptor) -> Encoder:
-    """Message of `descriptor`'s type -> what orjson takes."""
+    """Message of `descriptor`'s type -> what orjson takes, in the contract's order. A message must not contain
+    itself."""
     if descriptor.full_name == TIMESTAMP:
         return timestamp
-    always: list[tuple[str, Encoder | None]] = []
-    present: list[tuple[str, Encoder | None]] = []
-    for field in descriptor.fields:
-        (present if field.has_presence else always).append((field.name, _field_encoder(field)))
+    fields = [(field.name, field.has_presence, _field_encoder(field)) for field in descriptor.fields]
 
     def encode(message: Any) -> dict[str, Any]:
         answer = {}
-        for name, convert in always:
+        for name, optional, convert in fields:
+            if optional and not message.HasField(name):
+                continue
             value = getattr(message, name)
             answer[name] = value if convert is None else convert(value)
-        for name, convert in present:
-            if message.HasField(name):
-                value = getattr(message, name)
-                answer[name] = value if convert is None else convert(value)
         return answer
 
     return encode
@@ -93,7 +89,7 @@ def _encoder(descriptor: Descriptor) -> Encoder:
 
 def _field_encoder(field: FieldDescriptor) -> Encoder | None:
     """Value of `field` -> what orjson takes; None where it takes the value itself."""
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+    if _is_map(field):
         return _map_encoder(field.message_type)
     convert = _single_encoder(field)
     if not field.is_repeated:
@@ -104,7 +100,12 @@ def _field_encoder(field: FieldDescriptor) -> Encoder | None:
     return lambda values: [single(value) for value in values]
 
 
-def _map_encoder(entry: Descriptor) -> Encoder:
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _map_encoder(entry: Descriptor | None) -> Encoder:
+    assert entry is not None
     convert = _single_encoder(entry.fields_by_name["value"]) or (lambda value: value)
     boolean = entry.fields_by_name["key"].type == FieldDescriptor.TYPE_BOOL
     key = (lambda value: str(value).lower()) if boolean else str
@@ -112,10 +113,9 @@ def _map_encoder(entry: Descriptor) -> Encoder:
 
 
 def _single_encoder(field: FieldDescriptor) -> Encoder | None:
+    """One value of `field` -> what orjson takes; None where it takes the value itself."""
     if field.message_type is not None:
-        # looked up when used, so that a message may contain itself
-        descriptor = field.message_type
-        return timestamp if descriptor.full_name == TIMESTAMP else _Later(descriptor)
+        return _encoder(field.message_type)
     if field.enum_type is not None:
         names = {value.number: value.name for value in field.enum_type.values}
         return lambda number: names.get(number, number)
@@ -128,21 +128,6 @@ def _single_encoder(field: FieldDescriptor) -> Encoder | None:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda value: base64.b64encode(value).decode("ascii")
     return None
-
-
-class _Later:
-    """The encoder of a message type, compiled when it is first needed."""
-
-    __slots__ = ("_descriptor", "_encode")
-
-    def __init__(self, descriptor: Descriptor) -> None:
-        self._descriptor = descriptor
-        self._encode: Encoder | None = None
-
-    def __call__(self, message: Any) -> Any:
-        if self._encode is None:
-            self._encode = _encoder(self._descriptor)
-        return self._encode(message)
 
 
 def _double(value: float) -> Any:
@@ -252,14 +237,24 @@ def _value(field: FieldDescriptor, text: str) -> Any:
             raise ValueError(f"{text!r} is neither true nor false")
         return text in ("true", "1", "")
     if field.type in DOUBLES:
-        return float(text)
+        return _number(text)
     if field.cpp_type != FieldDescriptor.CPPTYPE_STRING:
         return _integer(field, text)
     return text
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
 def _integer(field: FieldDescriptor, text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
     bits = 64 if field.type in INTEGERS_AS_STRINGS else 32
     unsigned = field.cpp_type in (FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64)
     low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

@@ -209,11 +209,9 @@ def _problem_schema() -> Schema:
             "type": "urn:ovr:error:parameter-invalid",
             "title": "Invalid request",
             "status": 400,
-            "detail": "page_size: invalid literal for int() with base 10: 'many'",
+            "detail": "page_size: 'many' is no whole number",
             "reason": "PARAMETER_INVALID",
-            "fields": [
-                {"field": "page_size", "description": "invalid literal for int() with base 10: 'many'"}
-            ],
+            "fields": [{"field": "page_size", "description": "'many' is no whole number"}],
             "instance": "/v1/events",
         },
     }

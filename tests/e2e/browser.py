@@ -1,4 +1,5 @@
-"""A real Chromium without a window, driven over WebDriver; nothing is downloaded and nothing is asked of the network."""
+"""A real Chromium without a window, driven over WebDriver; nothing is downloaded and nothing is asked of
+the network."""
 
 from __future__ import annotations
 
