@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta, timezone
 
@@ -40,6 +41,8 @@ async def main(settings: IngestSettings, process: Process) -> int:
         stack.push_async_callback(log.close)
         images = await embedded.open_images(settings.home)
         stack.push_async_callback(images.close)
+        # compiled and slow to load: before the first call, and not on the loop
+        await asyncio.to_thread(importlib.import_module, "protovalidate")
         sweeping = asyncio.create_task(
             sweep_for_ever(sweeps(settings, log, images), settings.retention_seconds, process.telemetry)
         )

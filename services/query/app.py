@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from contextlib import AsyncExitStack
 
 from mesh.process import Process
@@ -35,6 +37,8 @@ async def main(settings: QuerySettings, process: Process) -> int:
             watch_batch=settings.watch_batch,
         )
         add = query_pb2_grpc.add_QueryServiceServicer_to_server
+        # compiled and slow to load: before the first call, and not on the loop
+        await asyncio.to_thread(importlib.import_module, "protovalidate")
         server = MeshServer(
             settings,
             settings.service,
