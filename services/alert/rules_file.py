@@ -223,13 +223,23 @@ class RuleEntry(_Entry):
 
     @model_validator(mode="after")
     def _patterns_fit(self) -> RuleEntry:
-        self.to_rule()
+        faults = []
+        for position, pattern in enumerate(self.patterns):
+            try:
+                self._rule((pattern,))
+            except ValueError as error:
+                faults.append(_fault(("patterns", position), str(error)))
+        if faults:
+            raise ValidationError.from_exception_data("RuleEntry", faults)
         return self
 
     def to_rule(self) -> Rule:
-        """The rule in force; ValueError for a pattern that can match nothing or is no expression."""
+        """The rule in force."""
+        return self._rule(self.patterns)
+
+    def _rule(self, entries: tuple[str, ...]) -> Rule:
         kind = MatchKind(self.match)
-        patterns = self.patterns if kind is MatchKind.REGEX else tuple(_plate(p) for p in self.patterns)
+        patterns = entries if kind is MatchKind.REGEX else tuple(_plate(entry) for entry in entries)
         zone = ZoneInfo(self.timezone)
         windows = tuple(parse_window(window) for window in self.schedule)
         text = f"{', '.join(self.schedule)} {self.timezone}"
