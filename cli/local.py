@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -24,13 +25,36 @@ def spec(part: Part, settings: MeshSettings, env: Mapping[str, str] | None = Non
     async def ready() -> bool:
         return await is_ready(address, part.name)
 
+    async def listening() -> bool:
+        return await listens(gateway_address())
+
+    probe = ready if part.serves else listening if part.name == "gateway" else None
     return ProcessSpec(
         part.name,
         (sys.executable, "-m", part.module),
         env={"OVR_LOG_FORMAT": "json", **(env or {})},
-        ready=ready if part.serves else None,
+        ready=probe,
         log=settings.home / "logs" / f"{part.name}.log",
     )
+
+
+def gateway_address() -> str:
+    """HOST:PORT of this environment's gateway."""
+    from gateway.settings import GatewaySettings
+    from mesh.settings import load
+
+    return load(GatewaySettings).listen
+
+
+async def listens(address: str) -> bool:
+    """Whether anybody takes connections at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def is_up(settings: MeshSettings) -> bool:
@@ -50,8 +74,10 @@ async def local_mesh(
 
     Raises SupervisorError naming the part that cannot be kept running.
     """
+    from mesh.logs import configure
     from mesh.supervisor import Supervisor
 
+    configure("error", "console", "ovr")  # `on_change` tells what happens to the processes
     if await is_up(settings):
         yield None
         return
