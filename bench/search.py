@@ -1,0 +1,170 @@
+"""Search in the embedded index: each kind as a ratio to exact search, and recall of one-edit search.
+
+    python -m bench.search [--events 200000] [--queries 200]
+
+Prints one line for each kind with its median and 99th percentile, milliseconds, and the ratio of its 99th
+percentile to that of exact search in the same run. Recall is against brute force over all texts by
+`plates.matching`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from plates import matching
+from plates.event import Clock, Outcome, Plate, PlateEvent, Reason
+from storage.search.port import SearchMode, SearchQuery
+from storage.search.sqlite import SqliteSearchIndex
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS = "0123456789"
+FORMATS = ("LLDDLLL", "LLLDDDD", "LDDLLL", "LLDDDLL", "DDLDDDDD", "LLLDLDD")
+BATCH = 2000
+PAGE = 50
+
+Make = Callable[[str, random.Random], str]
+
+
+def plate(chance: random.Random) -> str:
+    """A plate's text in one of some common formats."""
+    return "".join(chance.choice(LETTERS if kind == "L" else DIGITS) for kind in chance.choice(FORMATS))
+
+
+def passes(count: int, chance: random.Random) -> list[str]:
+    """Texts of passes: half of them are vehicles that come again, and one in twenty is misread by a
+    character."""
+    vehicles = [plate(chance) for _ in range(count // 2)]
+    texts = vehicles + [chance.choice(vehicles) for _ in range(count - len(vehicles))]
+    chance.shuffle(texts)
+    return [edited(text, chance) if chance.random() < 0.05 else text for text in texts]
+
+
+def edited(text: str, chance: random.Random) -> str:
+    """The text with one character replaced, missing or too many."""
+    place = chance.randrange(len(text))
+    char = chance.choice(LETTERS + DIGITS)
+    return chance.choice(
+        (
+            text[:place] + char + text[place + 1 :],
+            text[:place] + text[place + 1 :],
+            text[:place] + char + text[place:],
+        )
+    )
+
+
+def event(number: int, text: str, chance: random.Random) -> PlateEvent:
+    """A pass that was read as `text`."""
+    at = START + timedelta(seconds=number)
+    return PlateEvent(
+        event_id=str(uuid.UUID(int=chance.getrandbits(128))),
+        site_id="site",
+        node_id="node",
+        camera_id=f"cam-{number % 20}",
+        first_seen_at=at,
+        last_seen_at=at,
+        best_seen_at=at,
+        clock=Clock.WALL,
+        outcome=Outcome.READ,
+        reason=Reason.CONFIDENT,
+        plate=Plate(text, text, "gb", "", 0.9),
+    )
+
+
+def some_wildcard(text: str, chance: random.Random) -> str:
+    """The text with one to three characters unknown."""
+    chars = list(text)
+    for place in chance.sample(range(len(chars)), chance.randint(1, 3)):
+        chars[place] = "?"
+    return "".join(chars)
+
+
+KINDS: tuple[tuple[str, SearchMode, bool, Make], ...] = (
+    ("exact", SearchMode.EXACT, False, lambda text, _: text),
+    ("exact, confusables", SearchMode.EXACT, True, lambda text, _: text),
+    ("prefix of 3", SearchMode.PREFIX, False, lambda text, _: text[:3]),
+    ("prefix of 1", SearchMode.PREFIX, False, lambda text, _: text[:1]),
+    ("wildcard ?", SearchMode.WILDCARD, False, some_wildcard),
+    ("wildcard *run*", SearchMode.WILDCARD, False, lambda text, _: f"*{text[2:5]}*"),
+    ("wildcard *xy (scan)", SearchMode.WILDCARD, False, lambda text, _: f"*{text[-2:]}"),
+    ("one edit", SearchMode.ONE_EDIT, False, edited),
+    ("one edit, confusables", SearchMode.ONE_EDIT, True, edited),
+)
+
+
+async def fill(index: SqliteSearchIndex, texts: list[str], chance: random.Random) -> float:
+    """Index all; events a second."""
+    started = time.perf_counter()
+    for first in range(0, len(texts), BATCH):
+        batch = [event(first + i, text, chance) for i, text in enumerate(texts[first : first + BATCH])]
+        await index.index(batch)
+    return len(texts) / (time.perf_counter() - started)
+
+
+async def measure(index: SqliteSearchIndex, queries: list[SearchQuery]) -> list[float]:
+    """Milliseconds of each query."""
+    times = []
+    for query in queries:
+        started = time.perf_counter()
+        await index.search(query, PAGE)
+        times.append((time.perf_counter() - started) * 1000)
+    return sorted(times)
+
+
+async def recall(index: SqliteSearchIndex, texts: set[str], wanted: list[str], confusables: bool) -> float:
+    """Share of the texts one edit away that search finds."""
+    found = expected = 0
+    for text in wanted:
+        fits = {other for other in texts if matching.one_edit(other, text, confusables=confusables)}
+        page = await index.search(SearchQuery(text, SearchMode.ONE_EDIT, confusables), 1000)
+        found += len(fits & {hit.text for hit in page.hits})
+        expected += len(fits)
+    return found / expected if expected else 1.0
+
+
+async def main(events: int, queries: int) -> None:
+    """Fill an index, measure, print."""
+    chance = random.Random(1)
+    texts = passes(events, chance)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "search.db"
+        index = await SqliteSearchIndex.open(path)
+        rate = await fill(index, texts, chance)
+        size = path.stat().st_size / events
+        print(f"{events} events, {len(set(texts))} texts")
+        print(f"indexed {rate:.0f} events/s, {size:.0f} bytes an event")
+        print(f"{'kind':<24}{'p50 ms':>9}{'p99 ms':>9}{'ratio':>8}")
+        exact = None
+        for name, mode, confusables, make in KINDS:
+            asked = [
+                SearchQuery(make(chance.choice(texts), chance), mode, confusables) for _ in range(queries)
+            ]
+            await measure(index, asked[: queries // 10])
+            times = await measure(index, asked)
+            p99 = times[int(len(times) * 0.99) - 1]
+            exact = exact or p99
+            print(f"{name:<24}{statistics.median(times):>9.2f}{p99:>9.2f}{p99 / exact:>8.2f}")
+        wanted = [edited(chance.choice(texts), chance) for _ in range(20)]
+        for confusables in (False, True):
+            share = await recall(index, set(texts), wanted, confusables)
+            print(f"recall of one edit{', confusables' if confusables else ''}: {share:.4f}")
+        await index.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--queries", type=int, default=200)
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.events, arguments.queries))
