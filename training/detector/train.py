@@ -20,6 +20,7 @@ from tqdm import tqdm
 from training.detector.augment import Library, View, sample
 from training.detector.data import load_config, parse_args
 from training.detector.loss import DetectionLoss, build_model
+from training.detector.muon import Muon
 
 
 def collate(views: list[View], device: torch.device) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -52,8 +53,8 @@ def make_optimizer(model: torch.nn.Module, cfg: dict[str, Any]) -> torch.optim.O
         {"params": decayed, "weight_decay": cfg["weight_decay"]},
         {"params": plain, "weight_decay": 0.0},
     ]
-    if cfg["optimizer"] == "sgd":
-        return torch.optim.SGD(groups, lr=cfg["lr"], momentum=0.937, nesterov=True)
+    if cfg["optimizer"] == "muon":
+        return Muon(model, cfg["lr"], cfg["weight_decay"])
     return torch.optim.AdamW(groups, lr=cfg["lr"], betas=(0.9, 0.99), fused=True)
 
 
