@@ -58,6 +58,7 @@ def create_app(context: Context, keys: Keys | None) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         middleware=_middleware(context, keys),
     )
     problems.install(app)

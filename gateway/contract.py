@@ -47,6 +47,8 @@ def to_json(message: Message) -> bytes:
 
 def from_json(data: bytes, message: type[M]) -> M:
     """The message that `data` stands for; MeshError INVALID saying what is wrong with it."""
+    if not data.lstrip().startswith(b"{"):
+        raise invalid("BODY_NOT_CONTRACT", f"the body is no {message.DESCRIPTOR.name}: it is no JSON object")
     try:
         return json_format.Parse(data, message())
     except (json_format.ParseError, UnicodeDecodeError) as error:
@@ -69,8 +71,9 @@ def descriptor_of(message: type[Message]) -> Descriptor:
 
 @cache
 def _encoder(descriptor: Descriptor) -> Encoder:
-    """Message of `descriptor`'s type -> what orjson takes, in the contract's order. A message must not contain
-    itself."""
+    """Message of `descriptor`'s type -> what orjson takes, in the contract's order.
+
+    A message must not contain itself."""
     if descriptor.full_name == TIMESTAMP:
         return timestamp
     fields = [(field.name, field.has_presence, _field_encoder(field)) for field in descriptor.fields]

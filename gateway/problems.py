@@ -20,6 +20,7 @@ from mesh import telemetry
 from mesh.errors import PROBLEM_TYPE, FieldViolation, Kind, MeshError, internal, to_problem
 
 MEDIA_TYPE = "application/problem+json"
+PEER_UNAVAILABLE = "PEER_UNAVAILABLE"
 
 
 class HttpError(Exception):
@@ -51,6 +52,10 @@ def of(error: MeshError | HttpError, instance: str) -> Response:
             problem["trace_id"] = trace_id
         return _response(problem, error.headers)
     headers = {}
+    if error.reason == PEER_UNAVAILABLE:
+        # where a service listens is nothing for clients; it is in the log and the trace
+        text = "a service behind the gateway does not answer now"
+        error = MeshError(error.kind, error.reason, text, retry_after=error.retry_after)
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     if error.kind is Kind.UNAUTHENTICATED:

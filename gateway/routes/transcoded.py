@@ -28,10 +28,16 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 def routes(context: Context) -> list[Route]:
     """A route for each entry of the table."""
-    return [
-        Route(rpc.path, watch(context, rpc) if rpc.event else unary(context, rpc), methods=[rpc.verb])
-        for rpc in RPCS
-    ]
+    return [_route(context, rpc) for rpc in RPCS]
+
+
+def _route(context: Context, rpc: Rpc) -> Route:
+    if not rpc.event:
+        return Route(rpc.path, unary(context, rpc), methods=[rpc.verb])
+    route = Route(rpc.path, watch(context, rpc), methods=[rpc.verb])
+    # Starlette adds HEAD to every GET; a stream without a body would never end
+    route.methods = {rpc.verb}
+    return route
 
 
 def unary(context: Context, rpc: Rpc) -> Handler:

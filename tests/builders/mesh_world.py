@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from mesh.errors import Kind, MeshError
 from mesh.testing import Harness
+import httpx
 from ovr.alpr.v1 import (
     alert_pb2,
     detector_pb2,
@@ -381,6 +384,45 @@ async def live(world: World, texts: Iterable[str | None], pause: float) -> None:
         await world.publish(made, pictures)
         if number % 3 == 2:
             await world.fire(alert_of(world.events[-1], 100 + number, alert_pb2.SEVERITY_WARNING))
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def gateway_before(
+    mesh: Harness, *, headers: dict[str, str] | None = None, **fields: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway of the mesh, listening, and a client of it; its process is `client.gateway`."""
+    from gateway.app import main
+    from gateway.settings import GatewaySettings
+
+    port = free_port()
+    fields = {"listen": f"127.0.0.1:{port}", "rate": 0.0, **fields}
+    running = await mesh.run("gateway", main, mesh.settings(GatewaySettings, **fields), serves=False)
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20, trust_env=False
+    ) as client:
+        client.gateway = running  # type: ignore[attr-defined]
+        await _until_listening(client, running.task)
+        yield client
+        await running.stop()
+
+
+async def _until_listening(client: httpx.AsyncClient, task: asyncio.Task[int]) -> None:
+    for _ in range(400):
+        if task.done():
+            raise RuntimeError(f"the gateway ended with {task.result()}")
+        try:
+            await client.get("/healthz")
+            return
+        except httpx.ConnectError:
+            await asyncio.sleep(0.02)
+    raise TimeoutError("the gateway does not listen")
 
 
 async def _main() -> None:
