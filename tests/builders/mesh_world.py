@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import httpx
+
 from mesh.errors import Kind, MeshError
 from mesh.testing import Harness
-import httpx
 from ovr.alpr.v1 import (
     alert_pb2,
     detector_pb2,
