@@ -14,6 +14,7 @@ from plates.text import normalise
 from storage.search.port import SearchMode, SearchQuery
 
 GRAM = 3
+END = "$"
 
 
 def normalise_query(query: SearchQuery) -> str:
@@ -40,14 +41,19 @@ def grams(text: str) -> set[str]:
     return {text[i : i + GRAM] for i in range(len(text) - GRAM + 1)}
 
 
+def marked(text: str) -> str:
+    """`text` with its end marked, so that its last two characters are a run of three, too."""
+    return f"{text}{END}"
+
+
 def literal_prefix(pattern: str) -> str:
     """What every match of the pattern begins with."""
     return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
 def longest_run(pattern: str) -> str:
-    """The longest run of literal characters in the pattern."""
-    return max(re.split(r"[*?]", pattern), key=len)
+    """The longest run of literal characters in the pattern, its marked end among them."""
+    return max(re.split(r"[*?]", marked(pattern)), key=len)
 
 
 def after_prefix(prefix: str) -> str:

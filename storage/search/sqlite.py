@@ -21,6 +21,7 @@ from storage.search.patterns import (
     grams,
     literal_prefix,
     longest_run,
+    marked,
     normalise_query,
 )
 from storage.search.port import SearchHit, SearchMode, SearchPage, SearchQuery
@@ -155,7 +156,9 @@ def _insert(connection: sqlite3.Connection, text: str, folded: str, values: tupl
         connection.executemany(
             "INSERT INTO deletions VALUES (?, ?)", [(v, folded) for v in deletions(folded)]
         )
-        connection.executemany("INSERT INTO grams VALUES (?, ?)", [(gram, folded) for gram in grams(folded)])
+        connection.executemany(
+            "INSERT INTO grams VALUES (?, ?)", [(gram, folded) for gram in grams(marked(folded))]
+        )
 
 
 def _tiers(connection: sqlite3.Connection, text: str, query: SearchQuery) -> list[_Tier]:
@@ -256,6 +259,7 @@ def _delete_chunk(connection: sqlite3.Connection, before_us: int) -> int:
             "DELETE FROM deletions WHERE variant = ? AND folded = ?", [(v, folded) for v in deletions(folded)]
         )
         connection.executemany(
-            "DELETE FROM grams WHERE gram = ? AND folded = ?", [(gram, folded) for gram in grams(folded)]
+            "DELETE FROM grams WHERE gram = ? AND folded = ?",
+            [(gram, folded) for gram in grams(marked(folded))],
         )
     return len(rows)
