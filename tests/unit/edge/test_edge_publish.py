@@ -81,7 +81,8 @@ class Ingest:
                     )
                 )
             self.most_under_way = max(self.most_under_way, len(held))
-            if len(held) >= 2 or rng.random() < 0.5 or self.seen.count(event.event.event_id) > 1:
+            again = self.seen.count(event.event.event_id) > 1
+            if len(held) >= 2 or event.spool_sequence % 2 == 0 or again:
                 rng.shuffle(held)
                 while held:
                     yield ingest_pb2.PublishResponse(ack=held.pop())
