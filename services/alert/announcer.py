@@ -22,7 +22,7 @@ from storage.log.port import (
     NewRecord,
 )
 
-CONTENT_TYPE = "application/x-protobuf; type=ovr.alpr.v1.Alert"
+CONTENT_TYPE = "application/x-protobuf; messageType=ovr.alpr.v1.Alert"
 _BATCH = 100
 _IDLE_SECONDS = 30.0
 _STORE_PAUSE = 1.0

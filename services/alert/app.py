@@ -18,7 +18,7 @@ from mesh.process import Process
 from mesh.server import MeshServer, Service
 from ovr.alpr.v1 import alert_pb2_grpc
 from services.alert.announcer import Announcer
-from services.alert.convert import alert_to_bytes, alert_to_json, event_of_record
+from services.alert.convert import alert_to_bytes, alert_to_json
 from services.alert.core import AlertDesk, Evaluator, Incoming, utc_now
 from services.alert.delivery import Backoff, Courier
 from services.alert.notices import Notices
@@ -65,7 +65,7 @@ class AlertProcess:
             self.announcer.look,
             at_once=settings.deliveries_at_once,
         )
-        evaluator = Evaluator(self.rules, store, event_of_record, telemetry, self._wake)
+        evaluator = Evaluator(self.rules, store, telemetry, self._wake)
         self.consumer: Consumer[Incoming] = Consumer(
             GROUP,
             PLATE_EVENTS,
@@ -125,9 +125,14 @@ class AlertProcess:
             waiting.cancel()
 
 
+def keep_addresses_quiet() -> None:
+    """httpx logs each address it asks, and Slack's are secrets."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
 async def main(settings: AlertSettings, process: Process) -> int:
     """Serve until `process.stop`."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and Slack's are secrets
+    keep_addresses_quiet()
     async with AsyncExitStack() as stack:
         log = await embedded.open_log(settings.home)
         stack.push_async_callback(log.close)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import orjson
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError
 
 from mesh.errors import FieldViolation, Kind, MeshError
 from ovr.alpr.v1 import alert_pb2, event_pb2
@@ -12,7 +11,7 @@ from plates.event import PlateEvent
 from services.alert.rulebook import RulesInForce
 from services.alert.rules import Rule, Verdict
 from storage.alerts.port import Alert, AlertFilter, AlertPage, Delivery, DeliveryState, MatchKind, Severity
-from wire.event import event_from_bytes, event_from_wire, event_to_wire, timestamp_to_wire
+from wire.event import event_from_wire, event_to_wire, timestamp_to_wire
 
 SEVERITIES = {
     Severity.INFO: alert_pb2.SEVERITY_INFO,
@@ -31,14 +30,6 @@ DELIVERY_STATES = {
     DeliveryState.FAILED: alert_pb2.DELIVERY_STATE_FAILED,
 }
 _SEVERITIES = {number: value for value, number in SEVERITIES.items()}
-
-
-def event_of_record(value: bytes) -> PlateEvent:
-    """The event that a record of the log holds; INVALID if it holds none."""
-    try:
-        return event_from_bytes(value)
-    except (DecodeError, ValueError) as error:
-        raise MeshError(Kind.INVALID, "EVENT_MALFORMED", f"not an event: {error}") from None
 
 
 def event_of_request(event: event_pb2.PlateEvent) -> PlateEvent:

@@ -14,6 +14,7 @@ from plates.text import normalise
 from services.alert.rulebook import Rulebook, RulesInForce
 from services.alert.rules import Rule, Sighting, Verdict, alert_id
 from storage.alerts.port import Alert, AlertFilter, AlertPage, AlertStore, Delivery, Fired, Firing
+from storage.log.codec import decode_event
 from storage.log.port import HEADER_TRACEPARENT, Record
 
 Clock = Callable[[], datetime]
@@ -51,14 +52,12 @@ class Evaluator:
         self,
         rules: Rulebook,
         store: AlertStore,
-        decode: Callable[[bytes], PlateEvent],
         telemetry: Telemetry,
         wake: Callable[[], None],
         clock: Clock = utc_now,
     ) -> None:
         self._rules = rules
         self._store = store
-        self._decode = decode
         self._telemetry = telemetry
         self._wake = wake
         self._clock = clock
@@ -67,7 +66,7 @@ class Evaluator:
 
     def decode(self, record: Record) -> Incoming:
         """The record's event; INVALID if it is none."""
-        return Incoming(self._decode(record.value), record.headers.get(HEADER_TRACEPARENT, ""))
+        return Incoming(decode_event(record), record.headers.get(HEADER_TRACEPARENT, ""))
 
     async def write(self, items: Sequence[Incoming]) -> int:
         """Store the alerts of all events, or none; how many events there were, as nothing tells the known

@@ -203,7 +203,7 @@ rules:
     channels: [guards, phone, team, hook]
 channels:
   guards: {type: smtp, host: localhost, username: u, password_file: PASSWORD, from: a@b.c, to: [d@e.f]}
-  phone: {type: twilio, account_sid: AC1, auth_token_env: OVR_TEST_TOKEN, from: "+4930123456", to: "+4930123457"}
+  phone: {type: twilio, account_sid: AC1, auth_token_env: OVR_TEST_TOKEN, from: "+49301234", to: "+493012345"}
   team: {type: slack, url_env: OVR_TEST_URL}
   hook: {type: webhook, url: "https://example.org/x", secret_env: OVR_TEST_TOKEN, timeout: 3, attempts: 2}
 """
