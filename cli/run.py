@@ -11,6 +11,7 @@ import typer
 
 from cli import peers
 from cli.console import err, fail, json_line, out, pass_line
+from cli.processes import PARTS
 from cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ async def _run(
 
     try:
         with progress.show("starting the mesh"):
-            async with local_mesh(settings, on_change=progress.change):
+            parts = [part for part in PARTS if part.name != "gateway"]
+            async with local_mesh(settings, parts=parts, on_change=progress.change):
                 progress.say(f"running {', '.join(sources)}")
                 done = await follow(settings, sources, camera=camera, realtime=realtime, on_event=on_event)
                 progress.say("stopping the mesh")
