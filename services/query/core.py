@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from mesh.errors import Kind, MeshError
 from mesh.logs import logger
@@ -21,12 +22,15 @@ from storage.events.port import (
 )
 from storage.images.port import ImageStore, StoredImage
 from storage.log.codec import decode_event
-from storage.log.port import PLATE_EVENTS, Log, TailRecord
+from storage.log.port import PLATE_EVENTS, Log, LogTail, TailRecord
 from storage.search.port import SearchQuery, SearchReader
 
 PAGE_SIZE = 50
 CAMERA_PAGE_SIZE = 100
 AGGREGATE_ROWS = 1000
+
+_STORE_PATIENCE = timedelta(seconds=1)
+_STORE_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,8 @@ class Query:
         return image
 
     async def watch(self, filter: EventFilter, cursor: str) -> AsyncGenerator[Sighting, None]:
-        """Events behind the cursor as they come, for ever. Begins with a sign of life, so that the watcher
-        has a cursor at once, and gives another after each silence."""
+        """Events behind the cursor as they become visible, for ever. Begins with a sign of life, so that the
+        watcher has a cursor at once, and gives another after each silence."""
         tail = await self._log.tail(PLATE_EVENTS, cursor)
         loop = asyncio.get_running_loop()
         try:
@@ -124,16 +128,36 @@ class Query:
             spoken = loop.time()
             while True:
                 silence = self._heartbeat_seconds - (loop.time() - spoken)
-                for record in await tail.poll(self._watch_batch, max(0.0, silence)):
-                    event = self._event_of(record)
-                    if event is not None and filter.takes(event):
-                        yield Sighting(event, record.cursor)
-                        spoken = loop.time()
+                for record, event in await self._sightings(tail, filter, max(0.0, silence)):
+                    yield Sighting(event, record.cursor)
+                    spoken = loop.time()
                 if loop.time() - spoken >= self._heartbeat_seconds:
                     yield Sighting(None, tail.cursor)
                     spoken = loop.time()
         finally:
             await tail.close()
+
+    async def _sightings(
+        self, tail: LogTail, filter: EventFilter, timeout: float
+    ) -> list[tuple[TailRecord, PlateEvent]]:
+        found = []
+        for record in await tail.poll(self._watch_batch, timeout):
+            event = self._event_of(record)
+            if event is not None and filter.takes(event):
+                found.append((record, event))
+        await self._until_stored([record.record.timestamp for record, _ in found], [e for _, e in found])
+        return found
+
+    async def _until_stored(self, appended: Sequence[datetime], events: Sequence[PlateEvent]) -> None:
+        # Who hears of an event asks for it at once: let the event writer store it first, if it is at work.
+        if not events:
+            return
+        patience = min(appended) + _STORE_PATIENCE
+        ids = [event.event_id for event in events]
+        while datetime.now(timezone.utc) < patience:
+            if len(await self._events.get_many(ids)) == len(set(ids)):
+                return
+            await asyncio.sleep(_STORE_LOOK_SECONDS)  # another process writes: nothing here can be waited on
 
     def _event_of(self, record: TailRecord) -> PlateEvent | None:
         try:

@@ -264,6 +264,24 @@ async def test_a_watch_begins_with_a_cursor_and_sends_what_comes(mesh, empty):
     stream.cancel()
 
 
+async def test_what_a_watch_sends_can_be_asked_for(mesh, empty):
+    """A watch waits for the event writer for a moment, so that GetEvent knows what it sends; not for ever."""
+    events = await embedded.open_events(mesh.home)
+    stream = empty.WatchEvents(query_pb2.WatchEventsRequest())
+    await stream.read()
+    await append(mesh, EVENTS[0])
+    reading = asyncio.create_task(next_event(stream))
+    await asyncio.sleep(0.3)
+    assert not reading.done()
+    await events.write([EVENTS[0]])
+    response = await asyncio.wait_for(reading, 0.5)
+    assert (await empty.GetEvent(query_pb2.GetEventRequest(event_id=response.event.event_id))).event
+    await append(mesh, EVENTS[1])
+    assert (await next_event(stream)).event.event_id == EVENTS[1].event_id
+    stream.cancel()
+    await events.close()
+
+
 async def test_a_watch_goes_on_behind_its_cursor_without_a_gap(mesh, empty):
     """A watcher that comes again with the cursor of any message misses nothing and gets nothing twice."""
     stream = empty.WatchEvents(query_pb2.WatchEventsRequest())
