@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -32,7 +31,8 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 RULES = """\
 rules:
-  - {id: list, name: Wanted, severity: critical, match: one_edit, patterns: [AB12 CDE], channels: CHANNELS, cooldown: 0}
+  - {id: list, name: Wanted, severity: critical, match: one_edit, patterns: [AB12 CDE], channels: CHANNELS,
+     cooldown: 0}
   - {id: night, match: prefix, patterns: [XY], schedule: [daily 22:00-06:00], cameras: [yard]}
 """
 HOOK = """\
@@ -190,8 +190,9 @@ async def test_the_picture_is_mailed(world: World) -> None:
     images = await embedded.open_images(world.mesh.home)
     await images.put(item.key, data, item.media_type)
     async with mail_receiver() as receiver:
-        mail = f"{{type: smtp, host: 127.0.0.1, port: {receiver.port}, security: none, from: a@b.c, to: [d@e.f]}}"
-        world.rules.write_text(RULES.replace("CHANNELS", "[mail]") + f"channels:\n  mail: {mail}\n")
+        where = f"host: 127.0.0.1, port: {receiver.port}, security: none, from: a@b.c, to: [d@e.f]"
+        text = RULES.replace("CHANNELS", "[mail]") + f"channels:\n  mail: {{type: smtp, {where}}}\n"
+        world.rules.write_text(text)
         await world.start()
         gone, _ = picture(b"never stored")
         await world.append(event(evidence=(item,)), event(evidence=(gone,)))
@@ -429,9 +430,9 @@ async def test_a_late_or_cancelled_watch_ends(world: World) -> None:
     """A watch ends at its deadline and when its caller leaves, and gives its tail back."""
     stub = await world.start()
     late = stub.WatchAlerts(alert_pb2.WatchAlertsRequest(), timeout=0.2)
+    await late.read()
     with pytest.raises(MeshError) as ended:
-        async for _ in late:
-            continue
+        await late.read()
     assert ended.value.kind is Kind.DEADLINE
     left = stub.WatchAlerts(alert_pb2.WatchAlertsRequest())
     await left.read()
