@@ -55,8 +55,10 @@ class Scan:
 
     @property
     def last(self) -> int:
-        """Number of the newest record; of the newest before this segment if it has none."""
-        return self.sequences[-1] if self.sequences else self.previous
+        """Number of the newest record, also of one that is known to be gone; of the newest before this
+        segment if it has none."""
+        ends = [self.previous, *self.sequences[-1:], *(last for _, last in self.gaps[-1:])]
+        return max(ends)
 
 
 def segment_name(base: int) -> str:

@@ -97,7 +97,7 @@ def recover(directory: Path, watermark: int | None) -> Recovery:
         ages = (monotonic - max(0, wall - moment) for moment in held.times)
         segment.times.extend(accumulate(ages, max))
         state.segments.append(segment)
-        state.last = max(state.last, held.last)
+        state.last = max(state.last, held.sequences[-1])
     state.next_sequence = highest + 1 + (SKIP if torn else 0)
     return state
 
@@ -105,6 +105,6 @@ def recover(directory: Path, watermark: int | None) -> Recovery:
 def _seal(path: Path, held: Scan) -> None:
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        seal_file(file, held.base, held.last, held.end)
+        seal_file(file, held.base, held.sequences[-1], held.end)
     finally:
         os.close(file)
