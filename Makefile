@@ -62,6 +62,9 @@ types: setup-dev ## mypy, strict
 generate: setup-dev ## stubs and .pyi from proto/
 	$(BIN)/python scripts/protos.py generate
 
+docs: setup-dev ## write docs/configuration.md anew
+	$(BIN)/ovr config reference > docs/configuration.md
+
 breaking: setup-dev ## hold the contracts to those of REV (origin/main)
 	$(BIN)/python scripts/protos.py breaking $(or $(REV),origin/main)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -59,7 +60,8 @@ def reference() -> None:
     print("# Configuration\n")
     print("Made by `ovr config reference` from the settings classes; each is an environment variable.\n")
     print("## Every process\n")
-    _print_table(MeshSettings, set())
+    own = {name for name, info in MeshSettings.model_fields.items() if not info.validation_alias}
+    _print_table(MeshSettings, own)
     for part in (*PARTS, PILOT):
         print(f"\n## {part.name}: `python -m {part.module}`\n")
         _print_table(
@@ -73,5 +75,13 @@ def _print_table(cls: type[MeshSettings], known: set[str]) -> None:
     print("| variable | default | meaning |\n|---|---|---|")
     for name, info in cls.model_fields.items():
         if name not in known:
-            default = "" if info.default in (None, "", ()) else f"`{info.default}`"
+            default = "" if info.default in (None, "", ()) else f"`{_shipped(info.default)}`"
             print(f"| `{variable(cls, name)}` | {default} | {info.description or ''} |")
+
+
+def _shipped(default: object) -> object:
+    """A default as the reference shows it: files that are shipped, from the checkout's root."""
+    root = Path(__file__).resolve().parent.parent
+    return (
+        default.relative_to(root) if isinstance(default, Path) and default.is_relative_to(root) else default
+    )
