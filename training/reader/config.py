@@ -24,6 +24,7 @@ class Config:
     encoder_layers: int
     batch: int
     rounds: int
+    minutes: float
     shards_per_round: int
     real_share: float
     learning_rate: float

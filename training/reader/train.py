@@ -132,12 +132,10 @@ def loss_of(reading: Reading, batch: Batch, config: Config) -> tuple[Tensor, dic
     return total, {name: float(value.detach()) for name, value in figures.items()}
 
 
-def rate(config: Config, step: int, steps: int) -> float:
-    """Learning rate: linear warm-up, then a cosine to almost zero."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(steps - config.warmup, 1)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+def rate(config: Config, step: int, done: float) -> float:
+    """Learning rate at a step, `done` (0 to 1) of the way: linear warm-up, then a cosine to almost zero."""
+    warm = min((step + 1) / config.warmup, 1.0)
+    return config.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
 class Trainer:
@@ -155,6 +153,19 @@ class Trainer:
         )
         self.round, self.step = 0, 0
         self.saved = time.monotonic()
+        self.earlier, self.started = 0.0, time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training, those before the last checkpoint was resumed included."""
+        return self.earlier + time.monotonic() - self.started
+
+    @property
+    def done(self) -> float:
+        """How far the training is, 0 to 1: by samples or by time, whichever is further."""
+        by_samples = self.step * self.config.batch / self.config.samples
+        by_time = self.elapsed / (60 * self.config.minutes) if self.config.minutes else 0.0
+        return max(by_samples, by_time)
 
     @property
     def checkpoint(self) -> Path:
@@ -170,6 +181,7 @@ class Trainer:
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "elapsed": self.elapsed,
                 "round": self.round,
                 "step": self.step,
                 "channels": self.config.channels,
@@ -188,23 +200,26 @@ class Trainer:
         if not weights_only:
             self.optimiser.load_state_dict(state["optimiser"])
             self.round, self.step = state["round"], state["step"]
+            self.earlier = state.get("elapsed", 0.0)
 
     def run(self) -> None:
         """Train all rounds that are left."""
         steps = self.config.samples // self.config.batch
         with tqdm(total=steps, initial=self.step, unit="step", mininterval=20) as bar:
-            while self.round < self.config.rounds:
-                self._run_round(steps, bar)
+            while self.round < self.config.rounds and self.done < 1:
+                self._run_round(bar)
                 self.round += 1
                 self.save()
 
-    def _run_round(self, steps: int, bar: tqdm[None]) -> None:
+    def _run_round(self, bar: tqdm[None]) -> None:
         arrays = load_round(self.config, self.round)
         sums: dict[str, float] = {}
         count = 0
         for index in batches(arrays, self.config, self.round):
+            if self.done >= 1:
+                break
             figures = self._train_step(
-                take(arrays, index).to(self.device), rate(self.config, self.step, steps)
+                take(arrays, index).to(self.device), rate(self.config, self.step, self.done)
             )
             for name, value in figures.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -213,7 +228,7 @@ class Trainer:
             bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
             if time.monotonic() - self.saved > 240:
                 self.save()
-        self._log({name: value / count for name, value in sums.items()})
+        self._log({name: value / max(count, 1) for name, value in sums.items()})
 
     def _train_step(self, batch: Batch, learning_rate: float) -> dict[str, float]:
         for group in self.optimiser.param_groups:
