@@ -40,6 +40,8 @@ class AssociationTuning(Section):
 
     min_inside: float = Field(default=0.6, ge=0, le=1)
     """Share of the plate's area that must lie in the vehicle's box."""
+    min_down: float = Field(default=0.2, ge=0, le=1)
+    """How far down the vehicle the plate's middle must at least lie, as a share of the vehicle's height."""
     max_width_share: float = Field(default=0.8, gt=0, le=1)
     """A plate wider than this share of the vehicle's width is not its plate."""
     same_vehicle_overlap: float = Field(default=0.7, gt=0, le=1)

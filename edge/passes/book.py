@@ -93,8 +93,11 @@ class PassBook:
     def observe(self, moment: Moment, frame: TrackedFrame) -> list[Sighting]:
         """Takes the tracked objects of a frame; gives each pass seen in it, once."""
         plates: dict[int, list[TrackedPlate]] = {}
+        lone: list[TrackedPlate] = []
         for plate in frame.plates:
-            if plate.vehicle is not None:
+            if plate.vehicle is None or self._is_fixture(plate, plate.vehicle, moment):
+                lone.append(plate)
+            else:
                 plates.setdefault(plate.vehicle, []).append(plate)
         sightings: dict[str, Sighting] = {}
         known = [v for v in frame.vehicles if v.track in self._by_vehicle]
@@ -108,8 +111,8 @@ class PassBook:
                 seen.add(subject.event_id)
                 sighting = self._see_vehicle(moment, subject, vehicle, plates.get(vehicle.track, ()))
                 sightings[subject.event_id] = sighting
-        for plate in frame.plates:
-            if plate.vehicle is None and plate.track is not None:
+        for plate in lone:
+            if plate.track is not None:
                 self._see_lone(moment, plate, plate.track, seen, sightings)
         self._note_neighbours(s.subject for s in sightings.values())
         self._lone_since = {t: m for t, m in self._lone_since.items() if moment.at - m.at < _FORGET_LONE_S}
@@ -205,6 +208,14 @@ class PassBook:
         return subject
 
     # -- gathering
+
+    def _is_fixture(self, plate: TrackedPlate, vehicle: int, moment: Moment) -> bool:
+        """Whether the plate stood there before the vehicle came by: a sign, or lettering in the picture."""
+        owner = self._by_plate.get(plate.track) if plate.track is not None else None
+        if owner is None or not owner.lone_plate or not owner.standing(moment.at, self._tuning):
+            return False
+        passing = self._by_vehicle.get(vehicle)
+        return passing is None or not passing.standing(moment.at, self._tuning)
 
     def _see_vehicle(
         self, moment: Moment, subject: Pass, vehicle: TrackedVehicle, plates: Iterable[TrackedPlate]
@@ -302,6 +313,7 @@ class PassBook:
         later = self._open(after[0].moment, subject.box)
         later.last = subject.last
         later.stillness = subject.stillness
+        later.moved = subject.moved
         later.frames_seen = max(1, len({r.moment.sequence for r in after}))
         later.plates_seen = len(after)
         later.max_plate_width = max(r.box.width for r in after)
@@ -359,6 +371,7 @@ class PassBook:
         into.first = min(into.first, other.first, key=lambda m: m.sequence)
         if other.last.sequence > into.last.sequence:
             into.last, into.box, into.stillness = other.last, other.box, other.stillness
+        into.moved |= other.moved
         if into.lone_plate == other.lone_plate:
             into.path = sorted([*into.path, *other.path], key=lambda p: p[0])
         for model in other.models:

@@ -22,6 +22,9 @@ def decide(
     ended."""
     if ending is Ending.DUPLICATE:
         return Outcome.REJECTED, Reason.DUPLICATE_VIEW
+    if subject.lone_plate and not subject.moved and not subject.last.single:
+        # a sign, or the camera's own lettering in the picture
+        return Outcome.REJECTED, Reason.NO_VEHICLE
     if _is_read(subject, verdict, decision):
         return Outcome.READ, Reason.CONFIDENT
     if ending in _CUT_SHORT:

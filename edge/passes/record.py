@@ -46,12 +46,14 @@ class Stillness:
     anchor: Box
     since: float
 
-    def see(self, box: Box, at: float, tuning: PassTuning) -> None:
-        """Takes the next place of the box."""
+    def see(self, box: Box, at: float, tuning: PassTuning) -> bool:
+        """Takes the next place of the box; whether that is another one."""
         reach = tuning.still_shift * max(1.0, (self.anchor.area) ** 0.5)
         (x, y), (ax, ay) = box.center, self.anchor.center
-        if abs(x - ax) > reach or abs(y - ay) > reach:
-            self.anchor, self.since = box, at
+        if abs(x - ax) <= reach and abs(y - ay) <= reach:
+            return False
+        self.anchor, self.since = box, at
+        return True
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class Pass:
     views: Views = field(default_factory=Views)
     settled: bool = False
     merged_into: Pass | None = None
+    moved: bool = False
     _verdict: Verdict | None = None
 
     @property
@@ -107,7 +110,7 @@ class Pass:
         self.last = moment
         self.box = box
         self.max_height = max(self.max_height, box.height)
-        self.stillness.see(box, moment.at, tuning)
+        self.moved |= self.stillness.see(box, moment.at, tuning)
         self.path.append((moment.at, box))
         if len(self.path) > _PATH_POINTS:
             # every second point but the first and the last: the whole way stays, ever more coarsely

@@ -36,6 +36,8 @@ def fit(plate: Detection, vehicle: Detection, tuning: AssociationTuning) -> floa
         return 0.0
     x, y = plate.box.center
     down = (y - vehicle.box.y) / vehicle.box.height
+    if down < tuning.min_down:
+        return 0.0
     aside = abs(x - vehicle.box.center[0]) / (vehicle.box.width / 2)
     low = min(1.0, max(0.0, (down - 0.1) / 0.5))
     return inside * (0.15 + 0.85 * low) * (1.0 - 0.35 * min(1.0, aside))
