@@ -1,7 +1,7 @@
 """Muon: momentum whose steps are orthogonalised, for convolution and matrix weights; AdamW for the rest.
 
-After Jordan et al. (https://kellerjordan.github.io/posts/muon/), with the step's size matched to AdamW's as in
-Liu et al. (arXiv 2502.16982), so that one learning rate serves both.
+After Jordan et al. (https://kellerjordan.github.io/posts/muon/), with the step's size matched to that of AdamW
+as in Liu et al. (arXiv 2502.16982), so that one learning rate serves both.
 """
 
 from __future__ import annotations
