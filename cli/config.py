@@ -82,6 +82,6 @@ def _print_table(cls: type[MeshSettings], known: set[str]) -> None:
 def _shipped(default: object) -> object:
     """A default as the reference shows it: files that are shipped, from the checkout's root."""
     root = Path(__file__).resolve().parent.parent
-    return (
-        default.relative_to(root) if isinstance(default, Path) and default.is_relative_to(root) else default
-    )
+    if isinstance(default, Path) and default.is_relative_to(root):
+        return default.relative_to(root)
+    return default

@@ -140,8 +140,8 @@ def _show(truth: Sequence[GroundTruthPass], done: PilotRun, alerts: Sequence[ale
     console.print(
         f"truth   {right} of {len(expected)} vehicles read exactly, {len(read) - right} false reads"
     )
-    if done.events:
-        console.print(f"trace   {done.events[0].trace_id} of event {done.events[0].event_id}")
+    if alerts:
+        console.print(f"trace   {alerts[0].event.trace_id} of event {alerts[0].event.event_id}")
     url = gateway_url()
     console.print(f"console {url}/   REST {url}/docs")
     return len(done.events) == done.summary["passes"]["opened"] and bool(alerts)
