@@ -7,21 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plates.event import Detection, ModelInfo, ObjectClass
-from vision.boxes import decode, letterbox, to_tensor
-from vision.port import Backend, Image, Prepared, VisionError
+from vision.boxes import STRIDE, Candidates, decode, detections, letterbox, to_tensor
+from vision.port import Backend, Image, Letterbox, Prepared, Tensor, VisionError
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
     """What is wanted of a detector.
 
-    `size`: long side of the network's input, pixels; 0: as the model was made for. `min_score`: weaker
-    objects are not returned. `max_iou`: of two boxes of one class that overlap more, the weaker is dropped.
+    `size`: long side of the network's input, pixels; 0: as the model was made for. `scales`: the picture is
+    looked at once for each, at that share of the size, and what is found is merged: large plates are found
+    better from afar. `min_score`: weaker objects are not returned. `max_iou`: of two boxes of one class
+    that overlap more, the weaker is dropped; `max_inside`: also of two plates of which more than this share
+    of the smaller is within the other.
     """
 
     size: int = 0
+    scales: tuple[float, ...] = (1.0, 0.5)
     min_score: float = 0.25
     max_iou: float = 0.5
+    max_inside: float = 0.7
 
 
 class YoloDetector:
@@ -44,24 +49,32 @@ class YoloDetector:
         return self.detect_prepared([self.prepare(image) for image in images])
 
     def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
-        """The picture at the network's size; `size` and `min_score`, unless 0, override the settings."""
-        canvas, frame = letterbox(image, size or self.settings.size)
-        return Prepared(canvas, frame, min_score or self.settings.min_score)
+        """The picture at the network's sizes; `size` and `min_score`, unless 0, override the settings."""
+        full = size or self.settings.size
+        looks = tuple(letterbox(image, max(STRIDE, round(full * scale))) for scale in self.settings.scales)
+        return Prepared(looks, min_score or self.settings.min_score)
 
     def detect_prepared(self, prepared: Sequence[Prepared]) -> list[tuple[Detection, ...]]:
-        """The objects of each prepared picture; those of one shape run as one batch."""
-        groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        """The objects of each prepared picture; looks of one shape run as one batch."""
+        groups: defaultdict[tuple[int, ...], list[tuple[int, Image, Letterbox]]] = defaultdict(list)
         for index, item in enumerate(prepared):
-            groups[item.canvas.shape].append(index)
-        found: dict[int, tuple[Detection, ...]] = {}
+            for canvas, frame in item.looks:
+                groups[canvas.shape].append((index, canvas, frame))
+        candidates: list[list[Candidates]] = [[] for _ in prepared]
         for members in groups.values():
-            (heads,) = self._backend.run(to_tensor([prepared[i].canvas for i in members]))
-            if heads.shape[1] != 4 + len(self._classes):
-                raise VisionError(
-                    f"{self.model.name}: the network gives {heads.shape[1] - 4} classes, the manifest names "
-                    f"{len(self._classes)}"
-                )
-            for index, head in zip(members, heads, strict=True):
-                item = prepared[index]
-                found[index] = decode(head, item.frame, self._classes, item.min_score, self.settings.max_iou)
-        return [found[index] for index in range(len(prepared))]
+            heads = self._heads([canvas for _, canvas, _ in members])
+            for (index, _, frame), head in zip(members, heads, strict=True):
+                candidates[index].append(decode(head, frame, prepared[index].min_score))
+        settings = self.settings
+        return [
+            detections(items, self._classes, settings.max_iou, settings.max_inside) for items in candidates
+        ]
+
+    def _heads(self, canvases: Sequence[Image]) -> Tensor:
+        (heads,) = self._backend.run(to_tensor(canvases))
+        if heads.shape[1] != 4 + len(self._classes):
+            raise VisionError(
+                f"{self.model.name}: the network gives {heads.shape[1] - 4} classes, the manifest names "
+                f"{len(self._classes)}"
+            )
+        return heads

@@ -33,11 +33,12 @@ class Letterbox:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture at the detector's size, ready to be run in a batch, and the score from which objects
-    count."""
+    """A picture at each of the detector's sizes, ready to be run in a batch.
 
-    canvas: Image
-    frame: Letterbox
+    `looks`: the inputs and how each came from the picture; objects count from `min_score` on.
+    """
+
+    looks: tuple[tuple[Image, Letterbox], ...]
     min_score: float
 
 

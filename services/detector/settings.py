@@ -27,6 +27,9 @@ class DetectorConfig(BaseModel):
     size: int = Field(
         0, ge=0, le=4096, multiple_of=32, description="Long side of the input, pixels; 0: the manifest's."
     )
+    scales: tuple[float, ...] = Field(
+        (1.0, 0.5), min_length=1, max_length=4, description="Looks at each picture, as shares of the size."
+    )
     min_score: float = Field(0.25, gt=0, lt=1, description="Objects below it are not returned.")
     max_iou: float = Field(0.5, gt=0, le=1, description="Of two that overlap more, the weaker is dropped.")
     max_batch: int = Field(8, ge=1, le=64, description="Frames of one batch.")

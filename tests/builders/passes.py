@@ -6,6 +6,7 @@ import hashlib
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -52,6 +53,7 @@ def jpeg(image: np.ndarray, kind: EvidenceKind) -> tuple[Evidence, bytes]:
     return Evidence(image_key(sha256, "image/jpeg"), sha256, kind, "image/jpeg", width, height), data
 
 
+@lru_cache(maxsize=8)
 def scene(
     seed: int, *, text: str | None = None, region: str | None = None
 ) -> tuple[np.ndarray, Actor, Box, Box]:
@@ -94,6 +96,7 @@ def read_of(text: str, chance: random.Random, *, doubt: float = 0.04) -> PlateRe
     return PlateRead("".join(position[0].char for position in posterior), confidence, tuple(posterior))
 
 
+@lru_cache(maxsize=64)
 def made_up_pass(
     seed: int, at: datetime, camera: str, *, text: str | None = None, readable: bool = True
 ) -> tuple[PlateEvent, dict[str, bytes]]:

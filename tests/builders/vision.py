@@ -48,7 +48,7 @@ def manifest(folder: Path, text: str = "B123ABC") -> Path:
 
 def detector(folder: Path) -> YoloDetector:
     """A detector for which bright 32 px cells of a 128 x 64 picture are plates."""
-    return open_detector(ModelChoice(manifest=manifest(folder), threads=1), DetectorSettings(min_score=0.3))
+    return open_detector(ModelChoice(manifest=manifest(folder), threads=1), DetectorSettings(scales=(1.0,), min_score=0.3))
 
 
 def reader(folder: Path, text: str = "B123ABC") -> ReaderEngine:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plates.event import Box, ObjectClass
-from vision.boxes import decode, letterbox, suppress, to_tensor
+from vision.boxes import decode, detections, letterbox, suppress, to_tensor
 
 CLASSES = (ObjectClass.PLATE, ObjectClass.VEHICLE)
 
@@ -30,7 +30,7 @@ def test_decode_returns_the_box_in_pixels_of_the_original(
     head = np.zeros((6, 3), np.float32)
     head[:4, 1] = np.array([x + w / 2, y + h / 2, w, h]) * frame.scale
     head[4, 1] = 0.9
-    (found,) = decode(head, frame, CLASSES, 0.5, 0.5)
+    (found,) = detections([decode(head, frame, 0.5)], CLASSES, 0.5, 0.7)
     assert found.object_class is ObjectClass.PLATE
     assert np.allclose((found.box.x, found.box.y, found.box.width, found.box.height), (x, y, w, h), atol=0.05)
 
@@ -41,7 +41,7 @@ def test_decode_clips_boxes_to_the_picture_and_drops_what_lies_outside() -> None
     head = np.zeros((6, 2), np.float32)
     head[:, 0] = (310, 90, 40, 40, 0.8, 0)
     head[:, 1] = (100, 120, 30, 10, 0.9, 0)
-    (found,) = decode(head, frame, CLASSES, 0.5, 0.5)
+    (found,) = detections([decode(head, frame, 0.5)], CLASSES, 0.5, 0.7)
     assert found.box == Box(290, 70, 30, 30)
 
 
@@ -49,7 +49,17 @@ def test_suppression_is_per_class_and_keeps_the_best() -> None:
     """Of two boxes of one class on one place the better stays; another class is not touched."""
     corners = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10], [50, 0, 60, 10]], np.float32)
     scores = np.array([0.6, 0.9, 0.5, 0.4], np.float32)
-    assert suppress(corners, scores, np.array([0, 0, 1, 0]), 0.5) == [1, 2, 3]
+    whole = np.ones(2, np.float32)
+    assert suppress(corners, scores, np.array([0, 0, 1, 0]), 0.5, whole) == [1, 2, 3]
+
+
+def test_a_plate_within_a_plate_is_dropped_but_a_vehicle_within_a_vehicle_stays() -> None:
+    """The weaker of two nested plates goes, whichever is larger; a car before a bus does not."""
+    corners = np.array([[0, 0, 100, 40], [10, 5, 50, 25]], np.float32)
+    scores = np.array([0.5, 0.9], np.float32)
+    inside = np.array([0.7, 1.0], np.float32)
+    assert suppress(corners, scores, np.array([0, 0]), 0.5, inside) == [1]
+    assert suppress(corners, scores, np.array([1, 1]), 0.5, inside) == [1, 0]
 
 
 def test_tensors_are_rgb_between_0_and_1() -> None:
