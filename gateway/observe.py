@@ -9,6 +9,7 @@ from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.routing import TEMPLATE
 from mesh import names, telemetry
 from mesh.telemetry import Telemetry
 
@@ -59,7 +60,7 @@ class Observe:
             try:
                 await self._app(scope, receive, _with_headers(noted, extra))
             finally:
-                route = getattr(scope.get("route"), "path", UNROUTED)
+                route = scope.get(TEMPLATE, UNROUTED)
                 span.set_attribute(names.ATTR_HTTP_METHOD, scope["method"])
                 span.set_attribute(names.ATTR_HTTP_ROUTE, route)
                 span.set_attribute(names.ATTR_HTTP_STATUS, status)

@@ -7,22 +7,22 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth import Role
 from gateway.context import Context
 from gateway.disconnect import unless_gone
 from gateway.guard import require
+from gateway.routing import Path
 from mesh.errors import Kind, MeshError
 from ovr.alpr.v1 import query_pb2
 
 PATH = "/v1/evidence/{key:path}"
 
 
-def routes(context: Context) -> list[Route]:
+def routes(context: Context) -> list[Path]:
     """The one path."""
-    return [Route(PATH, evidence(context), methods=["GET"])]
+    return [Path(PATH, evidence(context), methods=["GET"])]
 
 
 def evidence(context: Context) -> Callable[[Request], Any]:

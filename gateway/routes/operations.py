@@ -9,22 +9,22 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from gateway import contract
 from gateway.auth import Role
 from gateway.context import Context
 from gateway.guard import require
+from gateway.routing import Path
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def routes(context: Context) -> list[Route]:
+def routes(context: Context) -> list[Path]:
     """`/healthz`, `/readyz` and `/metrics`."""
     return [
-        Route("/healthz", alive, methods=["GET"]),
-        Route("/readyz", ready(context), methods=["GET"]),
-        Route("/metrics", metrics(context), methods=["GET"]),
+        Path("/healthz", alive, methods=["GET"]),
+        Path("/readyz", ready(context), methods=["GET"]),
+        Path("/metrics", metrics(context), methods=["GET"]),
     ]
 
 

@@ -10,7 +10,6 @@ import protovalidate
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from gateway import contract
 from gateway.auth import Role
@@ -20,6 +19,7 @@ from gateway.engines import Calls, RemoteDetector, RemoteReader
 from gateway.guard import require
 from gateway.limits import too_large
 from gateway.problems import HttpError
+from gateway.routing import Path
 from mesh import deadline
 from mesh.errors import FieldViolation, Kind, MeshError
 from ovr.alpr.v1 import frame_pb2, gateway_pb2
@@ -40,9 +40,9 @@ MAX_SCANS = 64
 SCAN_MARKER = b"\xff\xda"
 
 
-def routes(context: Context) -> list[Route]:
+def routes(context: Context) -> list[Path]:
     """The one path."""
-    return [Route(PATH, Pictures(context).serve, methods=["POST"])]
+    return [Path(PATH, Pictures(context).serve, methods=["POST"])]
 
 
 class Pictures:

@@ -11,13 +11,13 @@ from typing import Any
 from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway import contract
 from gateway.context import Context
 from gateway.disconnect import unless_gone
 from gateway.guard import require
+from gateway.routing import Path
 from gateway.rpcs import RPCS, Rpc
 from gateway.sse import EventStream, Item
 from mesh import names
@@ -26,15 +26,15 @@ Handler = Callable[[Request], Awaitable[Response]]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def routes(context: Context) -> list[Route]:
+def routes(context: Context) -> list[Path]:
     """A route for each entry of the table."""
     return [_route(context, rpc) for rpc in RPCS]
 
 
-def _route(context: Context, rpc: Rpc) -> Route:
+def _route(context: Context, rpc: Rpc) -> Path:
     if not rpc.event:
-        return Route(rpc.path, unary(context, rpc), methods=[rpc.verb])
-    route = Route(rpc.path, watch(context, rpc), methods=[rpc.verb])
+        return Path(rpc.path, unary(context, rpc), methods=[rpc.verb])
+    route = Path(rpc.path, watch(context, rpc), methods=[rpc.verb])
     # Starlette adds HEAD to every GET; a stream without a body would never end
     route.methods = {rpc.verb}
     return route
