@@ -108,20 +108,26 @@ def _pool(votes: Sequence[Vote], edge: bool, run: int) -> Column:
     scores = dict.fromkeys(symbols - {NONE}, 0.0)
     rest = 0.0
     invented = _INVENTED_AT_END if edge else _INVENTED
-    nothing = _ABSENT / run
+    nothing, silent = 0.0, 0.0
     for vote in votes:
         column, evidence = vote.column, vote.evidence
         if column is None:
             rest += evidence * vote.missed
             continue
         rest += evidence * column.rest
-        nothing += evidence * max(column.log(NONE), min(0.0, column.rest + invented))
+        if NONE in column.listed:
+            nothing += evidence * column.listed[NONE]
+        else:
+            nothing += evidence * min(0.0, column.rest + invented)
+            silent = max(silent, evidence)
         for symbol, log in column.listed.items():
             if symbol != NONE:
                 scores[symbol] += evidence * (log - column.rest)
     totals = {symbol: rest + score for symbol, score in scores.items()}
     if absent:
-        totals[NONE] = nothing
+        # A read that lists the empty symbol has weighed it against all others itself; for the silent ones
+        # the prior is added, once.
+        totals[NONE] = nothing + min(1.0, silent) * _ABSENT / run
     return _normalised(totals, rest, SYMBOLS - len(totals))
 
 

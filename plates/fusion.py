@@ -45,7 +45,7 @@ class FusionSettings:
     """How often the reader takes look-alikes for each other, as a multiple of `plates.confusables`; 0 if it
     never does.
     """
-    unknown_format: float = 0.03
+    unknown_format: float = 0.01
     """Weight of a text that fits no format against one whose form all plates have: the bound of the prior."""
     candidates: int = 32
     """Whole texts that are weighed."""

@@ -87,6 +87,15 @@ def test_one_read_keeps_its_text_and_confidence(text: str, confidence: float) ->
     assert plate.confidence == pytest.approx(confidence, abs=0.05)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.2])
+def test_one_read_that_lists_the_empty_symbol_keeps_its_characters(share: float) -> None:
+    """A reader that says how likely a place is empty is believed: the likelier of the two stands."""
+    unsure = {0: {"A": 0.97 - share, "": share}, 6: {"E": 0.97 - share, "": share}}
+    plate = fused(read("AB12CDE", 0.9 * (0.97 - share) ** 2, unsure=unsure)).plate
+    assert plate.text == plate.raw_text == "AB12CDE"
+    assert plate.posterior[6][1].char == ""
+
+
 @settings(max_examples=80, deadline=None)
 @given(TEXTS, SHARP, st.integers(1, 6))
 def test_confidence_grows_with_agreeing_reads(text: str, confidence: float, count: int) -> None:
