@@ -55,7 +55,8 @@ _FOLD = str.maketrans({char: group[0] for group in GROUPS for char in group})
 
 
 def confusables(char: str) -> Mapping[str, float]:
-    """The characters that can be meant when a reader says `char`, each with its probability; empty if none."""
+    """The characters that can be meant when a reader says `char`, each with its probability; empty if
+    none."""
     return _TABLE.get(char, _NONE)
 
 

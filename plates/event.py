@@ -1,8 +1,8 @@
 """A vehicle's pass before a camera, as a value: what every service of the mesh talks about.
 
-Boxes are in pixels of the original frame. Probabilities and confidences are calibrated and lie in 0..1. Times are
-timezone-aware UTC. The meaning of each field is that of the contract in `proto/ovr/alpr/v1/event.proto`; `wire.event`
-converts between the two.
+Boxes are in pixels of the original frame. Probabilities and confidences are calibrated and lie in 0..1. Times
+are timezone-aware UTC. The meaning of each field is that of the contract in `proto/ovr/alpr/v1/event.proto`;
+`wire.event` converts between the two.
 """
 
 from __future__ import annotations
@@ -225,7 +225,8 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class PlateEvent:
-    """One vehicle's pass before one camera. `event_id` is a UUIDv7 made at the edge: a replay carries the same id."""
+    """One vehicle's pass before one camera. `event_id` is a UUIDv7 made at the edge: a replay carries the
+    same id."""
 
     event_id: str
     site_id: str

@@ -112,7 +112,8 @@ class TextPrior:
     """How common the form of a text is among the plates to be expected."""
 
     def __init__(self, regions: RegionPrior, unknown: float) -> None:
-        """`unknown` is the share given to a text that fits no format, 0..1: it bounds what the prior can do."""
+        """`unknown` is the share given to a text that fits no format, 0..1: it bounds what the prior can
+        do."""
         self._regions = regions
         self._unknown = unknown
 

@@ -185,7 +185,8 @@ async def test_cooldown(world: World) -> None:
 
 
 async def test_the_picture_is_mailed(world: World) -> None:
-    """The plate's crop is fetched from the image store and attached; without it the mail goes all the same."""
+    """The plate's crop is fetched from the image store and attached; without it the mail goes all the
+    same."""
     item, data = picture(b"\xff\xd8crop")
     images = await embedded.open_images(world.mesh.home)
     await images.put(item.key, data, item.media_type)

@@ -53,9 +53,18 @@ def test_one_edit_patterns_are_one_edit(wanted: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "pattern", "fits"),
-    [("AB12", "AB*", True), ("AB12", "*", True), ("", "*", True), ("AB12", "A?1*", True), ("AB12", "A?12?", False),
-     ("AB12", "AB12", True), ("AB12", "?B1?", True), ("AB12", "**2", True), ("AB12", "B*", False)],
-)  # fmt: skip
+    [
+        ("AB12", "AB*", True),
+        ("AB12", "*", True),
+        ("", "*", True),
+        ("AB12", "A?1*", True),
+        ("AB12", "A?12?", False),
+        ("AB12", "AB12", True),
+        ("AB12", "?B1?", True),
+        ("AB12", "**2", True),
+        ("AB12", "B*", False),
+    ],
+)
 def test_wildcards(text: str, pattern: str, fits: bool) -> None:
     """A star stands for any run, a question mark for one character."""
     assert matching.wildcard(text, pattern) is fits
