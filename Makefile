@@ -23,8 +23,9 @@ test: setup-dev ## unit, contract, mesh and end-to-end tests
 test-integration: setup-dev ## tests against the real engines named by OVR_TEST_* variables
 	$(BIN)/pytest tests/integration
 
-faults: setup-dev ## the long seeded fault test: 10,000 faults from edge to store
-	$(BIN)/pytest tests/faults -m "faults or not faults" --timeout=1200
+faults: setup-dev ## the long seeded fault test: more than 10,000 faults from the spool to the stores
+	OVR_TEST_FAULT_EVENTS=2000 OVR_TEST_FAULT_SEEDS=1,2,3 OVR_TEST_FAULT_KILLS=20 \
+	  $(BIN)/pytest tests/faults --timeout=1800
 
 setup: $(DEFAULT)
 setup-dev: $(DEV)
