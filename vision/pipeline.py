@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -13,6 +13,10 @@ from plates.fusion import FusionSettings, WeightedRead, fuse
 from vision.crops import MARGIN, crop_plate
 from vision.models import ModelChoice, open_detector, open_reader
 from vision.port import DetectorEngine, Image, ReaderEngine
+from vision.views import View, quarter_turns, tiles
+
+SHARED = 0.5
+"""Two reads are of one plate if they share more than this of the smaller box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,21 @@ class PipelineSettings:
 
     `margins`: a plate is read once for each, cut with that share of its shorter side more on every side, and
     the reads are fused. `tall`: boxes higher than this many widths are read in both quarter turns.
+
+    Where no read is at least `sure`, the picture is looked at again: in tiles if its long side is
+    `tiled_from` pixels or more, then turned by a quarter either way. A picture whose sides are at most
+    `plate_sides` (width, height) may itself be of one plate and is read as such, too.
+
     `min_confidence`: reads below it are not reported. `expected_regions`: likely first, ISO 3166-1 alpha-2 in
     lower case.
     """
 
     margins: tuple[float, ...] = (MARGIN,)
     tall: float = 1.25
+    sure: float = 0.5
+    tiled_from: int = 900
+    turns: bool = True
+    plate_sides: tuple[int, int] = (420, 260)
     min_confidence: float = 0.0
     expected_regions: tuple[str, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
@@ -58,10 +71,27 @@ class PictureReader:
         return (self.detector.model, self.reader.model)
 
     def read(self, image: Image) -> tuple[PictureRead, ...]:
-        """The picture's plates, surest first."""
-        (found,) = self.detector.detect([image])
-        plates = [detection for detection in found if detection.object_class is ObjectClass.PLATE]
-        return self.read_plates(image, plates)
+        """The picture's plates, surest first; none of them lies within another."""
+        height, width = image.shape[:2]
+        settings = self.settings
+        reads = list(self._look([View(image, lambda box: box)]))
+        if width <= settings.plate_sides[0] and height <= settings.plate_sides[1] and width > height:
+            reads += [replace(read, score=0.0) for read in self.read_crop(image)]
+        if not self._is_sure(reads) and max(height, width) >= settings.tiled_from:
+            reads += self._look(tiles(image))
+        if not self._is_sure(reads) and settings.turns:
+            reads += [read for read in self._look(quarter_turns(image)) if self._is_sure([read])]
+        return tuple(apart(reads))
+
+    def _is_sure(self, reads: Sequence[PictureRead]) -> bool:
+        return any(read.plate.confidence >= self.settings.sure for read in reads)
+
+    def _look(self, views: Sequence[View]) -> Iterator[PictureRead]:
+        """The plates of some views of a picture, their boxes in pixels of the picture itself."""
+        for view, found in zip(views, self.detector.detect([view.image for view in views]), strict=True):
+            plates = [detection for detection in found if detection.object_class is ObjectClass.PLATE]
+            for read in self.read_plates(view.image, plates):
+                yield replace(read, box=view.place(read.box))
 
     def read_crop(self, image: Image) -> tuple[PictureRead, ...]:
         """What a picture of one plate alone says, without looking for the plate."""
@@ -99,6 +129,17 @@ class PictureReader:
             expected_regions=self.settings.expected_regions,
             settings=self.settings.fusion,
         ).plate
+
+
+def apart(reads: Sequence[PictureRead]) -> list[PictureRead]:
+    """The reads surest first, without those whose box lies largely over that of a surer one."""
+    kept: list[PictureRead] = []
+    for read in sorted(reads, key=lambda read: -read.plate.confidence):
+        smaller = [min(read.box.area, other.box.area) for other in kept]
+        shared = [read.box.intersection(other.box) for other in kept]
+        if all(common <= SHARED * area for common, area in zip(shared, smaller, strict=True)):
+            kept.append(read)
+    return kept
 
 
 def open_picture_reader(

@@ -13,6 +13,7 @@ from vision.draw import draw
 from vision.pipeline import PictureReader, PipelineSettings
 from vision.port import Image
 
+UPRIGHT = PipelineSettings(turns=False)
 MODEL = ModelInfo("fixed", "1", "", "none")
 
 
@@ -64,7 +65,8 @@ def test_plates_come_with_text_box_and_score_surest_first(tmp_path: Path) -> Non
 
 def test_an_empty_picture_has_no_plates(tmp_path: Path) -> None:
     """Nothing found is an empty answer, not an error."""
-    assert PictureReader(detector(tmp_path), reader(tmp_path)).read(picture(scale=2)) == ()
+    engine = PictureReader(detector(tmp_path), reader(tmp_path), UPRIGHT)
+    assert engine.read(picture(scale=4)) == ()
 
 
 @pytest.mark.parametrize("turn", [cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE])
@@ -83,12 +85,14 @@ def test_a_plate_on_its_side_is_read_in_both_turns(turn: int) -> None:
 def test_vehicles_are_not_read(tmp_path: Path) -> None:
     """Only plates are."""
     vehicle = Detection(ObjectClass.VEHICLE, Box(0, 0, 100, 60), 0.9)
-    assert PictureReader(FixedDetector(vehicle), reader(tmp_path)).read(picture(scale=2)) == ()
+    assert PictureReader(FixedDetector(vehicle), reader(tmp_path)).read(picture(scale=4)) == ()
 
 
 def test_reads_below_the_least_confidence_are_left_out(tmp_path: Path) -> None:
     """A threshold of 1.01 keeps nothing."""
-    engine = PictureReader(detector(tmp_path), reader(tmp_path), PipelineSettings(min_confidence=1.01))
+    engine = PictureReader(
+        detector(tmp_path), reader(tmp_path), PipelineSettings(min_confidence=1.01, turns=False)
+    )
     assert engine.read(picture((0, 0), scale=4)) == ()
 
 
@@ -107,3 +111,62 @@ def test_drawing_leaves_the_picture_as_it_was(tmp_path: Path) -> None:
     assert np.array_equal(image, before)
     assert not np.array_equal(drawn, before)
     assert drawn.shape == image.shape
+
+
+class TurnedDetector(FixedDetector):
+    """Finds a plate only in pictures that are higher than wide."""
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """The fixed detections for each upright picture."""
+        return [self.found if image.shape[0] > image.shape[1] else () for image in images]
+
+
+class MarkReader(TopReader):
+    """Sure where the crop's upper half is bright, and silent elsewhere."""
+
+    def _read(self, crop: Image) -> PlateRead:
+        read = super()._read(crop)
+        return read if read.text == "TOP111" else PlateRead("", 0.0, ())
+
+
+def test_a_photo_on_its_side_is_turned_and_boxes_stay_its_own() -> None:
+    """Nothing is found as it is; a quarter turn finds the plate, and its box is in pixels of the photo."""
+    upright = np.zeros((600, 400, 3), np.uint8)
+    upright[500:520, 100:260] = 255
+    photo = np.asarray(cv2.rotate(upright, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8)
+    engine = PictureReader(TurnedDetector(plate_at(100, 500, 160, 40)), MarkReader())
+    (read,) = engine.read(photo)
+    assert read.plate.text == "TOP111"
+    assert read.box == Box(500, 140, 40, 160)
+    assert photo[140:300, 500:520].min() == 255
+
+
+class CloseDetector(FixedDetector):
+    """Finds a bright patch only if it is at least a tenth as wide as the picture."""
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """A plate around all that is bright."""
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Image) -> tuple[Detection, ...]:
+        rows, columns = np.nonzero(image[..., 0])
+        if not len(rows) or np.ptp(columns) < 0.1 * image.shape[1]:
+            return ()
+        width, height = float(np.ptp(columns)) + 1, 2 * (float(np.ptp(rows)) + 1)
+        return (plate_at(float(columns.min()), float(rows.min()), width, height),)
+
+
+def test_a_large_picture_is_looked_at_again_in_tiles() -> None:
+    """A plate too small in the whole is found in a tile, once, where it is in the whole."""
+    image = np.zeros((900, 1600, 3), np.uint8)
+    image[300:315, 1200:1300] = 255
+    engine = PictureReader(CloseDetector(), TopReader(), UPRIGHT)
+    (read,) = engine.read(image)
+    assert (read.plate.text, read.box) == ("TOP111", Box(1200, 300, 100, 30))
+
+
+def test_a_small_picture_may_be_the_plate_itself(tmp_path: Path) -> None:
+    """A picture of plate size is read as a plate when nothing is found in it."""
+    engine = PictureReader(FixedDetector(), reader(tmp_path))
+    (read,) = engine.read(np.full((40, 160, 3), 240, np.uint8))
+    assert (read.plate.text, read.score) == ("B123ABC", 0.0)
