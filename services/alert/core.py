@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from mesh import names
 from mesh.errors import FieldViolation, Kind, MeshError
+from mesh.logs import logger
 from mesh.telemetry import Telemetry, inject
 from plates.event import PlateEvent
 from plates.text import normalise
@@ -63,6 +64,7 @@ class Evaluator:
         self._clock = clock
         self._alerts = telemetry.counter(names.ALERTS)
         self._held_back = telemetry.counter(names.ALERTS_HELD_BACK)
+        self._log = logger("alert")
 
     def decode(self, record: Record) -> Incoming:
         """The record's event; INVALID if it is none."""
@@ -99,8 +101,22 @@ class Evaluator:
             alert = firing.alert
             if result is Fired.NEW:
                 self._alerts.labels(alert.rule_id, alert.severity.name.lower()).inc()
+                self._say(alert)
             else:
                 self._held_back.labels(alert.rule_id, result.value).inc()
+
+    def _say(self, alert: Alert) -> None:
+        # Without channels the log is where people hear of it, so the plate stands here.
+        event = alert.event
+        self._log.warning(
+            "alert",
+            rule=alert.rule_id,
+            severity=alert.severity.name.lower(),
+            plate=event.plate.text if event.plate is not None else "",
+            camera=event.camera_id,
+            event_id=event.event_id,
+            trace=event.trace_id,
+        )
 
 
 def _firing(
