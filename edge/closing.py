@@ -76,6 +76,13 @@ class Closer:
             }
         )
         span.end()
+        logger("edge.closing").info(
+            "pass closed",
+            camera=event.camera_id,
+            event_id=event.event_id,
+            outcome=event.outcome.value,
+            reason=event.reason.value,
+        )
         self.on_event(event)
 
     def _find(self, closing: Closing) -> Finding:

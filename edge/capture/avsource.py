@@ -113,7 +113,8 @@ class AvSource:
                     yield Picture(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), frame.time)
         except (av.error.FFmpegError, OSError) as error:
             # a recording is not begun again: its vehicles would pass twice
-            raise SourceError(f"{self.name}: broke off: {_reason(error)}", permanent=not self._live) from None
+            what = f"no data for {self._timeout[1]:g} s" if _timed_out(error) else _reason(error)
+            raise SourceError(f"{self.name}: broke off: {what}", permanent=not self._live) from None
         if not self._live and given == 0:
             raise SourceError(f"{self.name}: holds no picture that can be decoded", permanent=True)
 
@@ -142,6 +143,11 @@ def device_source(path: str, *, size: str = "", frame_rate: str = "") -> AvSourc
     """A camera at this machine by Video4Linux, for example /dev/video0. Its times are no wall clock."""
     options = {k: v for k, v in (("video_size", size), ("framerate", frame_rate)) if v}
     return AvSource(path, live=True, clock=Clock.WALL, options=options, container="v4l2")
+
+
+def _timed_out(error: BaseException) -> bool:
+    # PyAV interrupts FFmpeg when a timeout is over, and FFmpeg calls that an exit
+    return isinstance(error, av.error.ExitError)
 
 
 def _reason(error: BaseException) -> str:

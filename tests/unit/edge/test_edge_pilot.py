@@ -134,7 +134,7 @@ def record(truth: Truth, path: Path, length: int = 60) -> Path:
 
 
 async def test_recording_becomes_stored_events(tmp_path: Path) -> None:
-    """A video ends by itself: each vehicle is stored once, frames go by shared memory, the summary adds up."""
+    """A video ends by itself: each vehicle is stored once, frames go by memory, the summary adds up."""
     truth = Truth(CARS)
     services = Services(truth)
     async with Harness() as mesh:
