@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 
 from ovr.alpr.v1 import detector_pb2, frame_pb2, ocr_pb2
@@ -21,6 +22,7 @@ from wire.event import detection_from_wire, model_from_wire, read_from_wire
 T = TypeVar("T")
 CALLER = "gateway"
 CROPS_A_CALL = 64
+MAX_RAW_BYTES = 32 * 2**20
 UNKNOWN_MODEL = ModelInfo("", "", "", "")
 
 
@@ -51,24 +53,34 @@ class Calls:
 
 
 class RemoteDetector:
-    """`vision.port.DetectorEngine` for one picture, which travels as the file it came as: `data` in
-    `format`."""
+    """`vision.port.DetectorEngine` over the detector service, for one picture and the pipeline's views of it.
+
+    The picture itself travels as the `file` it came as; views, which were made here, as rows or as JPEG.
+    """
 
     def __init__(
-        self, stub: Any, calls: Calls, data: bytes, format: frame_pb2.PixelFormat.ValueType, min_score: float
+        self, stub: Any, calls: Calls, picture: Image, file: frame_pb2.Frame, min_score: float
     ) -> None:
         self.model = UNKNOWN_MODEL
         self._stub = stub
         self._calls = calls
-        self._frame = frame_pb2.Frame(camera_id=CALLER, format=format, inline_data=data)
+        self._picture = picture
+        self._file = file
         self._min_score = min_score
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
-        """The objects of the one picture, best first."""
-        request = detector_pb2.DetectRequest(frame=self._frame, min_score=self._min_score)
-        answer = self._calls.wait(self._stub.Detect(request))
-        self.model = model_from_wire(answer.model)
-        return [tuple(detection_from_wire(item) for item in answer.detections)]
+        """The objects of each image, best first."""
+        frames = [self._file if image is self._picture else inline(image) for image in images]
+        answers = self._calls.wait(self._ask(frames))
+        self.model = model_from_wire(answers[-1].model)
+        return [tuple(detection_from_wire(item) for item in answer.detections) for answer in answers]
+
+    async def _ask(self, frames: Sequence[frame_pb2.Frame]) -> list[detector_pb2.DetectResponse]:
+        requests = [detector_pb2.DetectRequest(frame=frame, min_score=self._min_score) for frame in frames]
+        answers: list[detector_pb2.DetectResponse] = await asyncio.gather(
+            *(self._stub.Detect(request) for request in requests)
+        )
+        return answers
 
 
 class RemoteReader:
@@ -84,7 +96,7 @@ class RemoteReader:
         """What each crop says, in order."""
         reads: list[PlateRead] = []
         for start in range(0, len(crops), CROPS_A_CALL):
-            frames = [crop_frame(crop) for crop in crops[start : start + CROPS_A_CALL]]
+            frames = [inline(crop) for crop in crops[start : start + CROPS_A_CALL]]
             request = ocr_pb2.ReadRequest(crops=frames, expected_regions=self._regions)
             answer = self._calls.wait(self._stub.Read(request))
             self.model = model_from_wire(answer.model)
@@ -92,13 +104,16 @@ class RemoteReader:
         return reads
 
 
-def crop_frame(crop: Image) -> frame_pb2.Frame:
-    """A crop as an inline frame of raw rows."""
-    height, width = crop.shape[:2]
+def inline(image: Image) -> frame_pb2.Frame:
+    """Pixels as an inline frame: raw rows, or a fine JPEG where those would be too long for a message."""
+    height, width = image.shape[:2]
+    if image.nbytes > MAX_RAW_BYTES:
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        return frame_pb2.Frame(camera_id=CALLER, format=frame_pb2.PIXEL_FORMAT_JPEG, inline_data=data)
     return frame_pb2.Frame(
         camera_id=CALLER,
         format=frame_pb2.PIXEL_FORMAT_BGR24,
         height=height,
         width=width,
-        inline_data=np.ascontiguousarray(crop).tobytes(),
+        inline_data=np.ascontiguousarray(image).tobytes(),
     )

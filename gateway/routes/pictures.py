@@ -15,7 +15,7 @@ from gateway import contract
 from gateway.auth import Role
 from gateway.context import Context
 from gateway.disconnect import unless_gone
-from gateway.engines import Calls, RemoteDetector, RemoteReader
+from gateway.engines import CALLER, Calls, RemoteDetector, RemoteReader
 from gateway.guard import require
 from gateway.limits import too_large
 from gateway.problems import HttpError
@@ -104,7 +104,8 @@ class Pictures:
         except PictureError as error:
             raise contract.invalid("NOT_A_PICTURE", str(error)) from error
         stubs = self._context.neighbours.stubs
-        detector = RemoteDetector(stubs["detector"], calls, data, kind, wanted.min_score)
+        file = frame_pb2.Frame(camera_id=CALLER, format=kind, inline_data=data)
+        detector = RemoteDetector(stubs["detector"], calls, image, file, wanted.min_score)
         reader = RemoteReader(stubs["ocr"], calls, wanted.expected_regions)
         pipeline = PipelineSettings(expected_regions=tuple(wanted.expected_regions))
         pictures = PictureReader(detector, reader, pipeline)

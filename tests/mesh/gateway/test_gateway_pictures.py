@@ -9,10 +9,12 @@ from typing import Any
 
 import cv2
 import httpx
+import numpy as np
 import pytest
 
+from gateway.engines import inline
 from mesh.testing import Harness
-from ovr.alpr.v1 import detector_pb2
+from ovr.alpr.v1 import detector_pb2, frame_pb2
 from tests.builders.mesh_world import World, gateway_before
 from tests.builders.passes import scene
 
@@ -177,3 +179,30 @@ async def test_a_picture_costs_more_than_a_question(mesh: Harness, world: World,
         data = encoded(picture)
         codes = [(await client.post(PATH, content=data)).status_code for _ in range(2)]
         assert codes == [200, 429]
+
+
+async def test_a_picture_without_a_plate_is_looked_at_again(gateway: httpx.AsyncClient, world: World) -> None:
+    """Where nothing is found, the pipeline's other views of the picture reach the detector too."""
+    asked: list[detector_pb2.DetectRequest] = []
+
+    def nothing(request: detector_pb2.DetectRequest) -> detector_pb2.DetectResponse:
+        asked.append(request)
+        return detector_pb2.DetectResponse()
+
+    world.detect = nothing  # type: ignore[method-assign]
+    async with Harness() as other:
+        await world.serve(other)
+        async with gateway_before(other) as client:
+            grey = np.full((700, 1000, 3), 128, np.uint8)
+            response = await client.post(PATH, content=encoded(grey))
+    assert response.json()["plates"] == []
+    formats = [request.frame.format for request in asked]
+    assert formats[0] == frame_pb2.PIXEL_FORMAT_JPEG
+    assert frame_pb2.PIXEL_FORMAT_BGR24 in formats[1:]
+
+
+def test_long_views_travel_as_jpeg() -> None:
+    """A view whose rows would not fit a message travels compressed."""
+    assert inline(np.zeros((4000, 3000, 3), np.uint8)).format == frame_pb2.PIXEL_FORMAT_JPEG
+    small = inline(np.zeros((40, 30, 3), np.uint8))
+    assert (small.format, small.width, small.height) == (frame_pb2.PIXEL_FORMAT_BGR24, 30, 40)
