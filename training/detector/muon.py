@@ -1,6 +1,6 @@
 """Muon: momentum whose steps are orthogonalised, for convolution and matrix weights; AdamW for the rest.
 
-After Jordan et al. (https://kellerjordan.github.io/posts/muon/), with the step's size matched to that of AdamW
+After Jordan et al. (https://kellerjordan.github.io/posts/muon/), with the size of a step matched to AdamW,
 as in Liu et al. (arXiv 2502.16982), so that one learning rate serves both.
 """
 
