@@ -46,7 +46,8 @@ def title(alert: Alert) -> str:
     """The alert in one line."""
     event = alert.event
     text = event.plate.text if event.plate is not None else "no plate"
-    return f"{alert.rule_name}: {text} at {event.camera_id}, {event.best_seen_at:%Y-%m-%d %H:%M:%S} UTC"
+    whole = f"{alert.rule_name}: {text} at {event.camera_id}, {event.best_seen_at:%Y-%m-%d %H:%M:%S} UTC"
+    return " ".join(whole.split())  # a line break would be one more header of a mail
 
 
 def lines(alert: Alert) -> tuple[tuple[str, str], ...]:

@@ -134,6 +134,8 @@ async def _post(
         raise DeliveryError(f"no answer within {timeout:g} s ({type(error).__name__})") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DeliveryError(without(f"{type(error).__name__}: {error}", *secrets)) from None
+    except ValueError as error:  # a header or a login that cannot be written in HTTP
+        raise DeliveryError(without(str(error), *secrets), permanent=True) from None
     if response.is_success:
         return
     status = response.status_code

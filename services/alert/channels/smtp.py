@@ -65,6 +65,8 @@ class SmtpChannel:
             raise DeliveryError(message, permanent=error.code >= 500) from None
         except (aiosmtplib.SMTPException, OSError, asyncio.TimeoutError) as error:
             raise DeliveryError(without(f"{type(error).__name__}: {error}", password)) from None
+        except ValueError as error:  # an address or a login that cannot be written in SMTP
+            raise DeliveryError(without(str(error), password), permanent=True) from None
 
     def _tls(self) -> ssl.SSLContext | None:
         if self.security == "none":

@@ -10,6 +10,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -23,6 +24,7 @@ from services.alert.convert import alert_to_json
 from services.alert.notices import lines, title
 from services.alert.secrets import Secret
 from storage.images.port import StoredImage
+from tests.builders.events import event
 from tests.builders.receivers import HttpReceiver, http_receiver, mail_receiver
 from tests.contract.test_alerts_contract import firing
 from tests.mesh.runtime.mesh_parts import Authority
@@ -222,6 +224,29 @@ async def test_mail_arrives_with_its_picture(authority: Authority, tmp_path: Pat
     assert (attached.get_content(), attached.get_filename()) == (b"\xff\xd8picture", "plate.jpg")
     assert receiver.encrypted == [security != "none"]
     assert receiver.logins == ([("a@example.org", "s3cret")] if user else [])
+
+
+async def test_a_line_break_makes_no_header(tmp_path: Path) -> None:
+    """A camera's or rule's name with a line break cannot add a header to the mail."""
+    alert = firing().alert
+    hostile = replace(alert, rule_name="Wanted\r\nBcc: x@example.org", event=event(camera="a\nb"))
+    async with mail_receiver() as receiver:
+        letter = Notice(hostile, title(hostile), lines(hostile), b"")
+        await smtp(receiver.port, "none", tmp_path).send(letter)
+    assert receiver.mails[0]["bcc"] is None
+    assert "Wanted Bcc: x@example.org" in receiver.mails[0]["subject"]
+    assert receiver.recipients == [["d@example.org", "e@example.org"]]
+
+
+async def test_what_cannot_be_sent_at_all_is_final(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """A header that HTTP cannot carry is an error of this delivery, not of the service."""
+    (tmp_path / "secret").write_text("s")
+    channel = WebhookChannel(
+        client, "http://127.0.0.1:9", Secret(file=tmp_path / "secret"), {"x": "\u2603"}, 1, 3
+    )
+    with pytest.raises(DeliveryError) as error:
+        await channel.send(notice())
+    assert error.value.permanent
 
 
 async def test_mail_errors(authority: Authority, tmp_path: Path) -> None:
