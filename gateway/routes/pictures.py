@@ -31,6 +31,8 @@ PATH = "/v1/images:read"
 FORM_FIELD = "image"
 FORM_OVERHEAD = 8192
 MEDIA_TYPES = ("image/jpeg", "image/png", "application/octet-stream")
+# What curl calls a body that nobody gave a type.
+UNTYPED = ("", "application/x-www-form-urlencoded")
 FORMATS = (
     (b"\xff\xd8\xff", frame_pb2.PIXEL_FORMAT_JPEG),
     (b"\x89PNG\r\n\x1a\n", frame_pb2.PIXEL_FORMAT_PNG),
@@ -157,7 +159,7 @@ async def body(request: Request, limit: int) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         return await _of_form(request, limit)
-    if media_type and media_type not in MEDIA_TYPES:
+    if media_type not in (*MEDIA_TYPES, *UNTYPED):
         accepted = ", ".join((*MEDIA_TYPES, "multipart/form-data"))
         raise HttpError(
             415, "MEDIA_TYPE_UNKNOWN", f"{media_type!r} is not accepted; accepted are: {accepted}"

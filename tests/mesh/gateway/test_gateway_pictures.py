@@ -43,14 +43,15 @@ def huge_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("way", ["jpeg", "png", "form", "untyped"])
+@pytest.mark.parametrize("way", ["jpeg", "png", "form", "untyped", "curl"])
 async def test_a_picture_is_read(gateway: httpx.AsyncClient, picture: Any, way: str) -> None:
     """As a body or as a form, JPEG or PNG: the plate's text, its box in pixels, and which models said so."""
     data = encoded(picture, ".png" if way == "png" else ".jpg")
     if way == "form":
         response = await gateway.post(PATH, files={"image": ("a.jpg", data, "image/jpeg")})
     else:
-        headers = {} if way == "untyped" else {"content-type": f"image/{way}"}
+        kinds = {"untyped": "application/octet-stream", "curl": "application/x-www-form-urlencoded"}
+        headers = {"content-type": kinds.get(way, f"image/{way}")}
         response = await gateway.post(PATH, content=data, headers=headers)
     assert response.status_code == 200, response.text
     answer = response.json()
