@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from ovr.alpr.v1 import detector_pb2, event_pb2, frame_pb2, ocr_pb2
 
+from ovr.alpr.v1 import detector_pb2, event_pb2, frame_pb2, ocr_pb2
 from plates import event as domain
 
 E = TypeVar("E")
@@ -315,7 +315,7 @@ def event_to_wire(event: domain.PlateEvent) -> event_pb2.PlateEvent:
 
 
 def event_from_wire(message: event_pb2.PlateEvent) -> domain.PlateEvent:
-    """The event as a domain value; ValueError naming the field for a value that this version does not know."""
+    """The event as a domain value; ValueError naming the field for a value not known here."""
     return domain.PlateEvent(
         event_id=message.event_id,
         schema_version=message.schema_version,
@@ -344,5 +344,5 @@ def event_to_bytes(event: domain.PlateEvent) -> bytes:
 
 
 def event_from_bytes(data: bytes) -> domain.PlateEvent:
-    """The reverse of `event_to_bytes`; google.protobuf.message.DecodeError or ValueError for anything else."""
+    """The reverse of `event_to_bytes`; DecodeError (protobuf) or ValueError for anything else."""
     return event_from_wire(event_pb2.PlateEvent.FromString(data))

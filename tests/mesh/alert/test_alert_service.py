@@ -417,7 +417,7 @@ async def test_a_late_or_cancelled_call_ends(world: World, rpc: str) -> None:
     """A call past its deadline is DEADLINE, a cancelled one ends at once, and the service goes on."""
     stub = await world.start()
     with pytest.raises(MeshError) as late:
-        await getattr(stub, rpc)(REQUESTS[rpc], timeout=1e-6)
+        await getattr(stub, rpc)(REQUESTS[rpc], timeout=0)
     assert late.value.kind is Kind.DEADLINE
     task = asyncio.ensure_future(getattr(stub, rpc)(REQUESTS[rpc]))
     await asyncio.sleep(0)
