@@ -98,13 +98,12 @@ class SegmentWriter:
         self._next = next_sequence
         self._segment: Segment | None = None
         self._file = -1
+        self._base = 0
         self._end = 0
 
     def write(self, payloads: Sequence[bytes]) -> Placed:
         """Make the payloads durable, in order. Raises OSError when the disk does not take them: then none
-        counts.
-
-        The payloads of one call may be spread over segments only if a single one cannot hold them."""
+        counts."""
         time_ns = time.time_ns()
         needed = sum(map(len, payloads)) + (len(payloads) + 1) * RECORD.size
         if self._segment is None or self._end + needed > self._segment.size:
@@ -130,7 +129,13 @@ class SegmentWriter:
         return Placed(segment, sequences, offsets)
 
     def _roll(self, needed: int) -> None:
-        self.seal()
+        if self._segment is not None:
+            # Its records are synced; without its end record it would be read just the same.
+            file, self._segment, self._file = self._file, None, -1
+            try:
+                write_end(file, self._base, self._last, self._end)
+            finally:
+                os.close(file)
         smallest = HEADER_BYTES + needed
         size = max(self._segment_bytes, smallest)
         path = self._directory / segment_name(self._next)
@@ -141,8 +146,7 @@ class SegmentWriter:
                 raise
             size = smallest  # a disk that is nearly full may still hold this one
             self._file = _create(path, self._next, self._last, size)
-        sync_directory(self._directory)
-        self._segment, self._end = Segment(path, self._next, size), HEADER_BYTES
+        self._segment, self._base, self._end = Segment(path, self._next, size), self._next, HEADER_BYTES
 
     def _abandon(self, until: int, records: int) -> None:
         with contextlib.suppress(OSError):
@@ -153,7 +157,7 @@ class SegmentWriter:
         self._segment, self._file, self._next = None, -1, self._next + records
 
     def seal(self) -> None:
-        """Finish the newest segment: an end record, and no reserved space behind it. Raises OSError."""
+        """Finish the newest segment and give back the space it had reserved. Raises OSError."""
         if self._segment is None:
             return
         segment, file = self._segment, self._file
@@ -167,10 +171,15 @@ class SegmentWriter:
 
 def seal_file(file: int, base: int, last: int, end: int) -> None:
     """Write the end record at an offset and cut the file behind it."""
-    _write_at(file, frame(base, last, time.time_ns(), b"", END), end)
+    write_end(file, base, last, end)
     sync_data(file)  # the cut must not reach the disk before the record that explains it
     os.ftruncate(file, end + RECORD.size)
     sync_data(file)
+
+
+def write_end(file: int, base: int, last: int, end: int) -> None:
+    """Say that the record before this offset is the segment's last one."""
+    _write_at(file, frame(base, last, time.time_ns(), b"", END), end)
 
 
 def _create(path: Path, base: int, previous: int, size: int) -> int:
@@ -180,8 +189,8 @@ def _create(path: Path, base: int, previous: int, size: int) -> int:
             os.posix_fallocate(file, 0, size)  # a full disk says so now, with nothing half written
         else:
             os.ftruncate(file, size)
-        _write_at(file, segment_header(base, previous, size), 0)
-        sync_data(file)
+        _write_at(file, segment_header(base, previous, size), 0)  # synced with the first record
+        sync_directory(path.parent)
     except OSError:
         os.close(file)
         path.unlink(missing_ok=True)

@@ -88,7 +88,19 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
-        if not authority:
+        key_id = x509.SubjectKeyIdentifier.from_public_key(public_key)
+        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(key_id, critical=False).add_extension(issuer_id, critical=False)
+        if authority:
+            usage = dict.fromkeys(
+                ("key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
+                False,
+            )
+            signs = x509.KeyUsage(
+                digital_signature=True, content_commitment=False, key_cert_sign=True, crl_sign=True, **usage
+            )
+            builder = builder.add_extension(signs, critical=True)
+        else:
             names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self.key, hashes.SHA256())  # type: ignore[attr-defined]
