@@ -85,8 +85,9 @@ class Spool:
         self._unreadable: set[int] = set()
         self._durable = found.last
         self._writer = SegmentWriter(directory, settings.segment_bytes, found.last, found.next_sequence)
-        # One write at a time, by threads that take turns: a thread that has just waited for the disk is woken late
-        # on a busy machine. With one thread alone, bench/spool.py gave half as many events a second on two cores.
+        # One write at a time, by threads that take turns: a thread that has just waited for the disk is woken
+        # late on a busy machine. With one thread alone, bench/spool.py gave half as many events a second on
+        # two cores.
         self._writing = ThreadPoolExecutor(4, "spool-write")
         self._reading = ThreadPoolExecutor(1, "spool-read")
         self._pending: deque[_Append] = deque()
