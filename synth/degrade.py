@@ -26,6 +26,7 @@ class Level:
     foreshorten: float = 0.5
     """Most that yaw takes from the width."""
     margin: tuple[float, float] = (-0.035, 0.13)
+    clipped: float = 0.15
     blur: float = 0.45
     motion: float = 0.2
     noise: float = 0.5
@@ -45,6 +46,7 @@ REAL = Level(
     perspective=0.03,
     foreshorten=0.15,
     margin=(-0.03, 0.0),
+    clipped=0.05,
     blur=0.25,
     motion=0.08,
     noise=0.3,
@@ -127,6 +129,10 @@ def _pose(
     extent = high - low
     spread = level.margin[1] * (1.0 if rng.random() < 0.85 else 2.2)
     before, after = rng.uniform(level.margin[0], max(spread, 0.0), (2, 2)) * extent
+    if rng.random() < level.clipped:
+        # A box that misses the plate's edge; on low plates the number reaches nearer to it.
+        room = 0.2 if width < 2.3 * height else 0.08
+        (before if rng.random() < 0.5 else after)[1] = -rng.uniform(0.0, room) * extent[1]
     low, high = low - before, high + after
     span = high - low
     target = float(np.exp(rng.uniform(np.log(level.width[0]), np.log(level.width[1]))))

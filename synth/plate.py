@@ -70,7 +70,7 @@ def render_plate(
         lines = lay_out_text(text, style, rng)
     latin = [face for face in faces if not face.arabic]
     arabic = [face for face in faces if face.arabic]
-    fitting = [face for face in latin if style.kind in face.kinds] or latin
+    fitting = [face for face in latin if (style.face or style.kind) in face.kinds] or latin
     if style.kind == "any" or rng.random() < 0.15:
         fitting = latin
     face = fitting[int(rng.integers(len(fitting)))]

@@ -156,5 +156,7 @@ class Style:
     holes: bool = False
     art: bool = False
     letters: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    face: str = ""
+    """Kind of typeface where it is narrower than `kind`."""
     border: float = field(default=0.6)
     """Chance of a printed or embossed line round the plate."""

@@ -59,10 +59,10 @@ def pack_boxes(boxes: NDArray[np.float32] | None) -> NDArray[np.float32]:
     return packed
 
 
-def synthetic_sample(rng: np.random.Generator, faces: tuple[Face, ...]) -> Sample:
-    """A drawn plate of any region as a camera would see it."""
+def synthetic_sample(rng: np.random.Generator, faces: tuple[Face, ...], region: str | None = None) -> Sample:
+    """A drawn plate of a region (None: any) as a camera would see it."""
     while True:
-        plate = render_plate(None, None, rng, faces=faces, style=random_style(rng))
+        plate = render_plate(None, None, rng, faces=faces, style=random_style(rng, region))
         if 0 < len(plate.text) <= SLOTS:
             break
     image, boxes = photograph(plate.image, plate.chars, rng, (HEIGHT, WIDTH), SYNTHETIC)
@@ -189,10 +189,10 @@ def real_drawer(config: Config) -> Callable[[np.random.Generator], Sample]:
     return draw
 
 
-def synthetic_drawer() -> Callable[[np.random.Generator], Sample]:
-    """Draws synthetic plates with every face installed."""
+def synthetic_drawer(region: str | None = None) -> Callable[[np.random.Generator], Sample]:
+    """Draws synthetic plates, of one region or of all, with every face installed."""
     faces = training_faces()
-    return lambda rng: synthetic_sample(rng, faces)
+    return lambda rng: synthetic_sample(rng, faces, region)
 
 
 def contact_sheet(config: Config, out: Path) -> None:
@@ -220,6 +220,8 @@ def main() -> None:
         command = commands.add_parser(name)
         command.add_argument("--shards", type=int, required=True)
         command.add_argument("--first", type=int, default=0)
+        if name == "synthetic":
+            command.add_argument("--region", help="plates of this region only")
     commands.add_parser("sheet").add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     config = load_config(arguments.config)
@@ -227,7 +229,9 @@ def main() -> None:
     if arguments.command == "sheet":
         contact_sheet(config, arguments.out)
     elif arguments.command == "synthetic":
-        write_shards(config, "synthetic", arguments.shards, arguments.first, synthetic_drawer())
+        write_shards(
+            config, "synthetic", arguments.shards, arguments.first, synthetic_drawer(arguments.region)
+        )
     else:
         write_shards(config, "real", arguments.shards, arguments.first, real_drawer(config))
 
