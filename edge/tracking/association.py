@@ -18,7 +18,7 @@ def without_doubles(detections: Sequence[Detection], max_overlap: float) -> list
     """The detections, best first, without those whose IoU with a better one is `max_overlap` or more."""
     kept: list[Detection] = []
     for candidate in sorted(detections, key=lambda d: d.score, reverse=True):
-        if all(candidate.box.iou(better.box) < max_overlap for better in kept):
+        if all(_apart(candidate, better) or candidate.box.iou(better.box) < max_overlap for better in kept):
             kept.append(candidate)
     return kept
 
@@ -49,7 +49,13 @@ def associate(
     """For each plate the index of its vehicle, or None if it is on none."""
     owners: list[int | None] = []
     for plate in plates:
-        fits = [fit(plate, vehicle, tuning) for vehicle in vehicles]
+        fits = [0.0 if _apart(plate, vehicle) else fit(plate, vehicle, tuning) for vehicle in vehicles]
         best = max(range(len(fits)), key=fits.__getitem__, default=None)
         owners.append(best if best is not None and fits[best] > 0 else None)
     return owners
+
+
+def _apart(one: Detection, other: Detection) -> bool:
+    # most pairs of a frame: this is much cheaper than their overlap
+    a, b = one.box, other.box
+    return a.x >= b.x + b.width or b.x >= a.x + a.width or a.y >= b.y + b.height or b.y >= a.y + a.height
