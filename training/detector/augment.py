@@ -64,7 +64,7 @@ class Library:
         else:
             name = self.real[int(rng.choice(len(self.real), p=self.real_weights))]
         picture = self.image(name)
-        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.12 else picture
+        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.18 else picture
 
 
 def _normalised(weights: list[float]) -> NDArray[np.float64]:

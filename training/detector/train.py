@@ -80,7 +80,8 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, settings)
         self.plan = plan(settings["stages"], settings["seed"])
         self.library = Library(Path(cfg["data"]["out"]), cfg["data"]["synthetic_plate_share"])
-        self.step = 0
+        self.step = self.first_step = 0
+        self.started = time.monotonic()
         self.folder = Path(settings["out"])
         self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -88,9 +89,16 @@ class Trainer:
         """Linear warm-up, then a cosine down to `final_lr` (a share of `lr`) over the whole plan."""
         settings = self.cfg["train"]
         warm = min(1.0, (self.step + 1) / settings["warmup_steps"])
-        final = settings["final_lr"]
-        done = self.step / max(len(self.plan), 1)
+        final, done = settings["final_lr"], self.done()
         return float(settings["lr"]) * warm * (final + (1 - final) * (1 + math.cos(math.pi * done)) / 2)
+
+    def done(self) -> float:
+        """Share of the plan that is over, by steps, or by time when `minutes` are set."""
+        if not self.cfg["train"]["minutes"]:
+            return self.step / max(len(self.plan), 1)
+        spent = (time.monotonic() - self.started) / 60 / self.cfg["train"]["minutes"]
+        before = self.first_step / max(len(self.plan), 1)
+        return min(1.0, before + (1 - before) * spent)
 
     def run_step(self) -> dict[str, float]:
         """One batch; returns the loss terms."""
@@ -139,7 +147,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         if not weights_only:
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step = state["step"]
+            self.step = self.first_step = state["step"]
 
 
 def train(cfg: dict[str, Any], start_from: Path | None) -> None:
@@ -158,7 +166,7 @@ def train(cfg: dict[str, Any], start_from: Path | None) -> None:
     means: dict[str, float] = {}
     started = time.monotonic()
     with tqdm(total=len(trainer.plan), initial=trainer.step, mininterval=20) as bar:
-        while trainer.step < len(trainer.plan):
+        while trainer.step < len(trainer.plan) and trainer.done() < 1:
             for key, value in trainer.run_step().items():
                 means[key] = 0.98 * means.get(key, value) + 0.02 * value
             bar.update()
