@@ -95,6 +95,7 @@ def _middleware(context: Context, keys: Keys | None) -> list[Middleware]:
         ),
         Middleware(
             BodyLimit,
+            silence=settings.body_seconds,
             default=settings.max_body_bytes,
             limits={pictures.PATH: settings.max_image_bytes + pictures.FORM_OVERHEAD},
         ),
@@ -132,6 +133,7 @@ class Server(uvicorn.Server):
                 ssl_keyfile=settings.https_key,
                 lifespan="off",
                 ws="none",
+                limit_concurrency=settings.max_connections,
             )
         )
 

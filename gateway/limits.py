@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -95,15 +96,16 @@ class Watches:
 
 
 class BodyLimit:
-    """ASGI middleware: refuses a body that is too long, before or while it is read, and one that is
-    compressed.
+    """ASGI middleware: refuses a body that is too long or too slow, before or while it is read, and one that
+    is compressed.
 
     `limits` gives the bytes for single paths, `default` for all others. A compressed body is never inflated:
     what a client sends is what is counted.
     """
 
-    def __init__(self, app: ASGIApp, *, default: int, limits: dict[str, int]) -> None:
+    def __init__(self, app: ASGIApp, *, default: int, limits: dict[str, int], silence: float) -> None:
         self._app = app
+        self._silence = silence
         self._default = default
         self._limits = limits
 
@@ -114,11 +116,13 @@ class BodyLimit:
             return
         limit = self._limits.get(scope["path"], self._default)
         try:
-            _check_headers(scope, limit)
+            has_body = _check_headers(scope, limit)
         except HttpError as refused:
             await problems.of(refused, scope["path"])(scope, receive, send)
             return
-        await self._app(scope, _counted(receive, limit), send)
+        if has_body:
+            receive = _counted(receive, limit, self._silence)
+        await self._app(scope, receive, send)
 
 
 def too_large(limit: int) -> HttpError:
@@ -128,23 +132,35 @@ def too_large(limit: int) -> HttpError:
     )
 
 
-def _check_headers(scope: Scope, limit: int) -> None:
+def _check_headers(scope: Scope, limit: int) -> bool:
+    """Whether a body follows; HttpError for one that need not be read to be refused."""
+    has_body = False
     for name, value in scope["headers"]:
+        has_body = has_body or name in (b"content-length", b"transfer-encoding")
         if name == b"content-length" and (not value.isdigit() or int(value) > limit):
             raise too_large(limit)
         if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise HttpError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "BODY_COMPRESSED", "compressed bodies are not accepted"
             )
+    return has_body
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    taken = 0
+def _counted(receive: Receive, limit: int, silence: float) -> Receive:
+    taken, complete = 0, False
 
     async def counted() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, complete
+        if complete:
+            # what follows the body is the client's leaving, which may be awaited for ever
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), silence)
+        except (asyncio.TimeoutError, TimeoutError):
+            detail = f"nothing of the body came for {silence:g} s"
+            raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "BODY_TOO_SLOW", detail) from None
         if message["type"] == "http.request":
+            complete = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise too_large(limit)

@@ -287,11 +287,15 @@ def _operations(shown: Any) -> dict[str, Any]:
             },
         ),
         "/metrics": _simple(
-            "Metrics for Prometheus", {"200": {"description": "The metrics.", "content": text}}
+            "Metrics for Prometheus",
+            {"200": {"description": "The metrics.", "content": text}, **errors("401")},
+            needs_key=True,
         ),
     }
 
 
-def _simple(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+def _simple(summary: str, responses: dict[str, Any], *, needs_key: bool = False) -> dict[str, Any]:
     operation = {"tags": ["operations"], "summary": summary, "responses": responses}
+    if not needs_key:
+        operation["security"] = []
     return {"get": {"operationId": re.sub(r"\W+", "_", summary).lower(), **operation}}

@@ -51,16 +51,21 @@ def of(error: MeshError | HttpError, instance: str) -> Response:
         if trace_id:
             problem["trace_id"] = trace_id
         return _response(problem, error.headers)
-    headers = {}
-    if error.reason == PEER_UNAVAILABLE:
-        # where a service listens is nothing for clients; it is in the log and the trace
-        text = "a service behind the gateway does not answer now"
-        error = MeshError(error.kind, error.reason, text, retry_after=error.retry_after)
+    error, headers = public(error), {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = 'Bearer realm="ovr"'
     return _response(to_problem(error, instance=instance, trace_id=trace_id), headers)
+
+
+def public(error: MeshError) -> MeshError:
+    """The error as clients may see it: what gRPC itself says of a broken call names sockets and addresses,
+    which belong into the trace."""
+    if error.kind is Kind.UNAVAILABLE and error.reason in (PEER_UNAVAILABLE, Kind.UNAVAILABLE.name):
+        text = "a service behind the gateway does not answer now"
+        return MeshError(error.kind, PEER_UNAVAILABLE, text, retry_after=error.retry_after)
+    return internal() if error.kind is Kind.INTERNAL else error
 
 
 def _response(problem: dict[str, Any], headers: Mapping[str, str]) -> Response:

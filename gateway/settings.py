@@ -59,6 +59,10 @@ class GatewaySettings(MeshSettings):
     max_image_pixels: int = Field(50_000_000, ge=1, description="Largest picture, pixels.")
     max_images: int = Field(2, ge=1, description="Pictures that are decoded at once; others wait.")
     max_waiting_images: int = Field(16, ge=0, description="Pictures that may wait; more are refused.")
+    body_seconds: float = Field(
+        20.0, gt=0, description="Longest silence while a body arrives, seconds; then it is given up."
+    )
+    max_connections: int = Field(1000, ge=1, description="Connections served at once; more get a 503.")
     max_watches: int = Field(256, ge=1, description="Streams that may be open in all.")
     max_client_watches: int = Field(16, ge=1, description="Streams that one key or address may have open.")
     watch_seconds: float = Field(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from gateway import problems
 from gateway.disconnect import client_gone, end
 from mesh.errors import Kind, MeshError, to_problem
 
@@ -110,7 +111,7 @@ class EventStream:
             # the end of a watch's time is no failure: the client comes back with its cursor
             return b": end\n\n"
         if isinstance(error, MeshError):
-            return b"event: problem\ndata: " + orjson.dumps(to_problem(error)) + b"\n\n"
+            return b"event: problem\ndata: " + orjson.dumps(to_problem(problems.public(error))) + b"\n\n"
         raise error
 
     async def _write(self, send: Send, data: bytes) -> None:

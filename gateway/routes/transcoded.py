@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway import contract
+from gateway.auth import Role
 from gateway.context import Context
 from gateway.disconnect import unless_gone
 from gateway.guard import require
@@ -21,8 +22,10 @@ from gateway.routing import Path
 from gateway.rpcs import RPCS, Rpc
 from gateway.sse import EventStream, Item
 from mesh import names
+from mesh.logs import logger
 
 Handler = Callable[[Request], Awaitable[Response]]
+log = logger("gateway.routes")
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -52,6 +55,14 @@ def unary(context: Context, rpc: Rpc) -> Handler:
             # a key stands for somebody; without one the contract asks for a name
             message.acknowledged_by = caller.name  # type: ignore[attr-defined]
         answer = await unless_gone(request.receive, _awaited(call, message, timeout))
+        if rpc.role is Role.WRITE:
+            log.info(
+                "written",
+                rpc=rpc.rpc.name,
+                key=caller.name,
+                client=request.state.client,
+                **request.path_params,
+            )
         return Response(contract.to_json(answer), headers=NO_STORE, media_type="application/json")
 
     return handle

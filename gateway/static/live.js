@@ -1,19 +1,26 @@
 // Passes as they close.
 
-import { get, Stream } from "./api.js";
+import { get, query, Stream } from "./api.js";
 import { announce, byId, fill, h } from "./dom.js";
 import * as format from "./format.js";
 import { card, empty, plateName, problem } from "./parts.js";
 
 const KEPT = 60;
+const OUTCOMES = {
+  passes: ["Passes", ["read", "unreadable", "no_plate"]],
+  read: ["Read plates", ["read"]],
+  all: ["Everything", []],
+};
 
 export function live(view, context) {
   const list = h("ol", { class: "cards", "aria-label": "Passes, newest first" });
   const camera = h("select", { "aria-label": "Camera", onchange: () => restart() }, h("option", { value: "" }, "All cameras"));
+  const outcomes = h("select", { "aria-label": "Outcomes", onchange: () => restart() },
+    Object.entries(OUTCOMES).map(([value, [label]]) => h("option", { value }, label)));
   const pause = h("button", { type: "button", "aria-pressed": "false", onclick: () => togglePause() }, "Pause");
   const stats = h("dl", { class: "stats" });
   const body = h("div", {}, list);
-  fill(view, h("div", { class: "bar-row" }, h("h1", {}, "Live passes"), camera, pause), stats, body);
+  fill(view, h("div", { class: "bar-row" }, h("h1", {}, "Live passes"), camera, outcomes, pause), stats, body);
 
   let stream = null;
   let paused = false;
@@ -58,11 +65,11 @@ export function live(view, context) {
     stream?.close();
     seen.clear();
     waiting = [];
-    const parameters = camera.value ? `?camera_ids=${encodeURIComponent(camera.value)}` : "";
+    const wanted = { camera_ids: camera.value, outcomes: OUTCOMES[outcomes.value][1] };
     // watched before it is listed, so that nothing falls between the two
-    stream = new Stream(`/v1/events:watch${parameters}`, { item: arrived, state: context.connection, lost: restart });
+    stream = new Stream(`/v1/events:watch${query(wanted)}`, { item: arrived, state: context.connection, lost: restart });
     try {
-      const page = await get("/v1/events", { camera_ids: camera.value, page_size: 30 });
+      const page = await get("/v1/events", { ...wanted, page_size: 30 });
       list.replaceChildren();
       seen.clear();
       for (const event of page.events) add(event, false);
@@ -84,7 +91,7 @@ export function live(view, context) {
     midnight.setHours(0, 0, 0, 0);
     try {
       const [counts, cameras] = await Promise.all([
-        get("/v1/aggregates", { from: midnight.toISOString(), camera_ids: camera.value, group_by: "outcome" }),
+        get("/v1/aggregates", { from: midnight.toISOString(), camera_ids: camera.value, group_by: "outcome", outcomes: OUTCOMES.passes[1] }),
         get("/v1/cameras"),
       ]);
       const total = counts.rows.reduce((sum, row) => sum + Number(row.events), 0);

@@ -156,3 +156,16 @@ async def test_deep_json_is_refused(gateway: httpx.AsyncClient) -> None:
     """JSON nested beyond reason is the caller's fault, not a crash."""
     body = b'{"event":' * 3000 + b"{}" + b"}" * 3000
     assert (await gateway.post("/v1/rules:test", content=body)).status_code == 400
+
+
+async def test_a_body_that_does_not_come(mesh: Harness, world: World) -> None:
+    """A client that announces a body and falls silent is not waited for."""
+    async with gateway_before(mesh, body_seconds=0.2) as client:
+        port = client.base_url.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /v1/rules:test HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 100\r\n\r\n"
+        writer.write(head.encode() + b'{"text":')
+        answer = await asyncio.wait_for(reader.read(2000), 5)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"BODY_TOO_SLOW" in answer

@@ -177,6 +177,10 @@ async def test_a_service_that_goes_away_is_told(
             pass
     assert message["event"] == "problem"
     assert json.loads(message["data"])["status"] in (499, 503)
+    assert str(mesh.home) not in message["data"]
+    refused = await gateway.get("/v1/events:watch")
+    assert refused.status_code == 503
+    assert str(mesh.home) not in refused.text
 
 
 @pytest.mark.parametrize(("total", "each"), [(1, 5), (5, 1)])
