@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from plates.pattern import Format
+from plates.pattern import Format, country
 from plates.regions import americas, europe, world
 
 ALL: tuple[Format, ...] = europe.FORMATS + americas.FORMATS + world.FORMATS
-EUROPE = frozenset(item.region.partition("-")[0] for item in europe.FORMATS)
+_BEYOND_EUROPE = frozenset({"am", "az", "ge", "ru", "tr"})
+
+EUROPE = frozenset(country(item.region) for item in europe.FORMATS) - _BEYOND_EUROPE
 """The countries that the region "eu" stands for."""
 
 FLEETS: dict[str, float] = {

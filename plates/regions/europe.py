@@ -409,9 +409,10 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "gb-ni",
-        "gb-nir",
+        "gb",
         "Northern Ireland: 3 letters with I or Z, 1 to 4 digits",
         ("LiVND{0,3}", "LVzND{0,3}", "ViLND{0,3}", "iLVND{0,3}"),
+        weight=0.4,
     ),
     Format(
         "no-standard",
