@@ -10,6 +10,7 @@ from typing import Literal
 from plates.event import ModelInfo
 from vision import pp_ocr
 from vision.detector import DetectorSettings, YoloDetector
+from vision.ensemble import EnsembleReader
 from vision.manifest import Manifest, ModelEntry, sha256_of
 from vision.plate_reader import SlotReader
 from vision.port import Backend, ReaderEngine, VisionError
@@ -53,8 +54,17 @@ def open_detector(
 
 
 def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
-    """The chosen reader, ready to run; `pp-ocr` is the one from the rapidocr wheel."""
+    """The chosen reader, ready to run; `pp-ocr` is the one from the rapidocr wheel.
+
+    Two names with a plus between, such as `plate-reader+pp-ocr`, are an ensemble: the second reads where
+    the first is unsure.
+    """
     choice = choice or ModelChoice()
+    first, plus, second = choice.name.partition("+")
+    if plus:
+        return EnsembleReader(
+            open_reader(replace(choice, name=first)), open_reader(replace(choice, name=second))
+        )
     manifest = Manifest.load(choice.manifest)
     entry = manifest.find("reader", choice.name)
     if entry is not None:

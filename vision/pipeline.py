@@ -15,6 +15,8 @@ from vision.models import ModelChoice, open_detector, open_reader
 from vision.port import DetectorEngine, Image, ReaderEngine
 from vision.views import View, quarter_turns, tiles
 
+FILLS = 0.4
+"""A plate that takes this share of a small picture is what the picture is of."""
 SHARED = 0.5
 """Two reads are of one plate if they share more than this of the smaller box."""
 
@@ -76,7 +78,8 @@ class PictureReader:
         settings = self.settings
         reads = list(self._look([View(image, lambda box: box)]))
         if width <= settings.plate_sides[0] and height <= settings.plate_sides[1] and width > height:
-            reads += [replace(read, score=0.0) for read in self.read_crop(image)]
+            within = [read for read in reads if read.box.area < FILLS * width * height]
+            reads = [*within, *(replace(read, score=0.0) for read in self.read_crop(image))]
         if not self._is_sure(reads) and max(height, width) >= settings.tiled_from:
             reads += self._look(tiles(image))
         if not self._is_sure(reads) and settings.turns:
