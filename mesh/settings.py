@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -238,13 +238,3 @@ def load_yaml(path: Path, model: type[M]) -> M:
     from mesh.files import load_model  # PyYAML only for the processes that read files
 
     return load_model(path, model)
-
-
-def environment(settings: MeshSettings) -> Mapping[str, Any]:
-    """The shared settings as environment variables, to start a process with the same ones."""
-    shared_fields = MeshSettings.model_fields
-    return {
-        variable(MeshSettings, name): str(getattr(settings, name))
-        for name, info in shared_fields.items()
-        if info.validation_alias is not None and name in settings.model_fields_set
-    }

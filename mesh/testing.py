@@ -231,23 +231,29 @@ class LoopWatch:
 async def watch_loop(limit: float = 0.25, interval: float = 0.01) -> AsyncIterator[LoopWatch]:
     """Hold the body to not blocking the event loop for longer than `limit` seconds.
 
+    Time that the loop's thread waited for a processor does not count, where the kernel tells it (Linux).
     Raises AssertionError at the end with the stack the loop's thread had when it was late."""
-    watch, beat, over = LoopWatch(), [time.monotonic()], threading.Event()
+    watch, over, native = LoopWatch(), threading.Event(), threading.get_native_id()
     loop_thread = threading.get_ident()
+    beat = [(time.monotonic(), _starved(native))]
+
+    def late() -> float:
+        since, starved = beat[0]
+        return time.monotonic() - since - interval - (_starved(native) - starved)
 
     def look() -> None:
         while not over.wait(interval):
-            late = time.monotonic() - beat[0] - interval
-            if late > max(limit, watch.worst):
+            lag = late()
+            if lag > max(limit, watch.worst):
                 frame = sys._current_frames().get(loop_thread)
                 watch.stack = "".join(traceback.format_stack(frame)) if frame else ""
-                watch.worst = late
+                watch.worst = lag
 
     async def pulse() -> None:
         while True:
-            beat[0] = time.monotonic()
+            beat[0] = (time.monotonic(), _starved(native))
             await asyncio.sleep(interval)
-            watch.worst = max(watch.worst, time.monotonic() - beat[0] - interval)
+            watch.worst = max(watch.worst, late())
 
     thread = threading.Thread(target=look, name="loop-watch", daemon=True)
     thread.start()
@@ -262,3 +268,11 @@ async def watch_loop(limit: float = 0.25, interval: float = 0.01) -> AsyncIterat
         thread.join()
     if watch.worst > limit:
         raise AssertionError(f"the event loop stood still for {watch.worst:.3f} s:\n{watch.stack}")
+
+
+def _starved(thread: int) -> float:
+    """Seconds that a thread was ready to run and had no processor; 0 where nobody knows."""
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
