@@ -79,7 +79,37 @@ def sample(library: Library, size: int, rng: Rng) -> View:
         view = paste_anywhere(library, view, rng)
     if rng.random() < 0.04:
         view = quarter_turn(view, 1 if rng.random() < 0.5 else 3)
+    if rng.random() < 0.15:
+        caption(view, rng)
     return View(photometric(view.image, rng), view.boxes, view.ignore)
+
+
+def caption(view: View, rng: Rng) -> None:
+    """Write a camera's overlay (clock, lane, even a plate number) into the picture, in place: no plate."""
+    height, width = view.image.shape[:2]
+    day = f"20{rng.integers(10, 30)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
+    stamp = f"{day} {rng.integers(24):02d}:{rng.integers(60):02d}"
+    number = "".join(rng.choice(list("0123456789ABCDEHKLMNPRSTX"), int(rng.integers(4, 10))))
+    words = [stamp, number, f"CAM {rng.integers(1, 20)}", "ENTRY", "LANE 2"]
+    text = " ".join(rng.permutation(words)[: int(rng.integers(1, 4))])
+    face = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN]))
+    scale = float(rng.uniform(0.25, 0.75)) * (1.8 if face == cv2.FONT_HERSHEY_PLAIN else 1.0)
+    (w, h), below = cv2.getTextSize(text, face, scale, 1)
+    x = int(rng.choice([2, max(2, width - w - 3), rng.integers(2, max(3, width - w))]))
+    y = int(rng.choice([h + 3, height - below - 3]))
+    x1, y1, x2, y2 = x - 2, y - h - 3, x + w + 2, y + below + 2
+    plates = view.boxes[view.boxes[:, 0] == PLATE]
+    if (
+        len(plates)
+        and (np.minimum(plates[:, 3:], [x2, y2]) > np.maximum(plates[:, 1:3], [x1, y1])).all(1).any()
+    ):
+        return
+    if rng.random() < 0.7:
+        cv2.rectangle(
+            view.image, (x1, y1), (x2, y2), (0, 0, 0) if rng.random() < 0.8 else (255, 255, 255), -1
+        )
+    ink = 255 if view.image[max(y1 + 1, 0) : y2, max(x1 + 1, 0) : x2].mean() < 140 else 0
+    cv2.putText(view.image, text, (x, y), face, scale, (ink,) * 3, 1, cv2.LINE_AA)
 
 
 def mosaic(library: Library, size: int, rng: Rng) -> View:
