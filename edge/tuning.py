@@ -125,6 +125,8 @@ class DecisionTuning(Section):
     """Reads that must agree with the result, where the pass was seen in more than one frame."""
     min_characters: int = Field(default=4, ge=1, le=16)
     """Shorter texts are not plates."""
+    letters_only: bool = False
+    """Whether a text without a digit can be a plate: on where those are common, else it is lettering."""
     min_legibility: float = Field(default=0.3, ge=0, le=1)
     """Plates whose best crop is less legible than this are called illegible."""
 

@@ -41,6 +41,8 @@ def decide(
 def _is_read(subject: Pass, verdict: Verdict, decision: DecisionTuning) -> bool:
     if verdict.plate is None or len(verdict.plate.text) < decision.min_characters:
         return False
+    if not decision.letters_only and verdict.plate.text.isalpha():
+        return False
     needed = 1 if subject.last.single else decision.min_reads
     return verdict.agreeing >= needed and verdict.confidence >= decision.min_confidence
 

@@ -15,6 +15,7 @@ from plates.event import Box, Clock, Detection, ModelInfo, ObjectClass, PlateRea
 
 # Enough for any direction; a car that is parked for hours must not fill the memory.
 _PATH_POINTS = 64
+_FAR = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,12 @@ class Stillness:
     anchor: Box
     since: float
 
-    def see(self, box: Box, at: float, tuning: PassTuning) -> bool:
-        """Takes the next place of the box; whether that is another one."""
+    def see(self, box: Box, at: float, tuning: PassTuning) -> None:
+        """Takes the next place of the box."""
         reach = tuning.still_shift * max(1.0, (self.anchor.area) ** 0.5)
         (x, y), (ax, ay) = box.center, self.anchor.center
-        if abs(x - ax) <= reach and abs(y - ay) <= reach:
-            return False
-        self.anchor, self.since = box, at
-        return True
+        if abs(x - ax) > reach or abs(y - ay) > reach:
+            self.anchor, self.since = box, at
 
 
 @dataclass(slots=True)
@@ -110,8 +109,9 @@ class Pass:
         self.last = moment
         self.box = box
         self.max_height = max(self.max_height, box.height)
-        self.moved |= self.stillness.see(box, moment.at, tuning)
+        self.stillness.see(box, moment.at, tuning)
         self.path.append((moment.at, box))
+        self.moved = self.moved or _far(self.path[0][1], box)
         if len(self.path) > _PATH_POINTS:
             # every second point but the first and the last: the whole way stays, ever more coarsely
             self.path = [self.path[0], *self.path[1:-1:2], self.path[-1]]
@@ -155,3 +155,9 @@ class Pass:
     def object_class(self) -> ObjectClass:
         """The vehicle's class by most votes; UNKNOWN for a lone plate."""
         return self.classes.most_common(1)[0][0] if self.classes else ObjectClass.UNKNOWN
+
+
+def _far(one: Box, other: Box) -> bool:
+    """Whether the box has moved by more than a detector's unsureness of it: by most of its own width."""
+    (x, y), (ox, oy) = one.center, other.center
+    return max(abs(x - ox), abs(y - oy)) > _FAR * max(one.width, other.width)

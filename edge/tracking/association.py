@@ -43,16 +43,25 @@ def fit(plate: Detection, vehicle: Detection, tuning: AssociationTuning) -> floa
     return inside * (0.15 + 0.85 * low) * (1.0 - 0.35 * min(1.0, aside))
 
 
+LETTERING = -1
+"""Said of a plate on a vehicle where no plate can be: a sign-writer's work, a bus's destination."""
+
+
 def associate(
     plates: Sequence[Detection], vehicles: Sequence[Detection], tuning: AssociationTuning
 ) -> list[int | None]:
-    """For each plate the index of its vehicle, or None if it is on none."""
-    owners: list[int | None] = []
-    for plate in plates:
-        fits = [0.0 if _apart(plate, vehicle) else fit(plate, vehicle, tuning) for vehicle in vehicles]
-        best = max(range(len(fits)), key=fits.__getitem__, default=None)
-        owners.append(best if best is not None and fits[best] > 0 else None)
-    return owners
+    """For each plate the index of its vehicle, None if it is on none, or LETTERING."""
+    return [_owner(plate, vehicles, tuning) for plate in plates]
+
+
+def _owner(plate: Detection, vehicles: Sequence[Detection], tuning: AssociationTuning) -> int | None:
+    near = [index for index, vehicle in enumerate(vehicles) if not _apart(plate, vehicle)]
+    fits = {index: fit(plate, vehicles[index], tuning) for index in near}
+    best = max(fits, key=fits.__getitem__, default=None)
+    if best is not None and fits[best] > 0:
+        return best
+    on_one = any(plate.box.intersection(vehicles[index].box) >= 0.9 * plate.box.area for index in near)
+    return LETTERING if on_one else None
 
 
 def _apart(one: Detection, other: Detection) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import supervision
 from trackers import BIoU, ByteTrackTracker
 
-from edge.tracking.association import associate, split, without_doubles
+from edge.tracking.association import LETTERING, associate, split, without_doubles
 from edge.tuning import TrackerTuning, Tuning
 from plates.event import Detection
 
@@ -86,12 +86,11 @@ class Tracker:
         plate_tracks: Sequence[int | None],
     ) -> TrackedFrame:
         # A plate on a vehicle that is not confirmed yet is not a lone plate: it waits for its vehicle.
+        owners = associate(plates, vehicles, self._tuning.association)
         tracked = [
             TrackedPlate(track, plate, vehicle_tracks[owner] if owner is not None else None)
-            for plate, track, owner in zip(
-                plates, plate_tracks, associate(plates, vehicles, self._tuning.association), strict=True
-            )
-            if owner is None or vehicle_tracks[owner] is not None
+            for plate, track, owner in zip(plates, plate_tracks, owners, strict=True)
+            if owner is None or (owner != LETTERING and vehicle_tracks[owner] is not None)
         ]
         return TrackedFrame(
             vehicles=tuple(
