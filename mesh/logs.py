@@ -65,8 +65,9 @@ def configure(level: str, form: Literal["auto", "console", "json"], service: str
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.getLevelName(level.upper()), logging.INFO))
-    for chatty in ("httpx", "httpcore", "asyncio", "opentelemetry", "uvicorn.access"):
+    for chatty in ("httpx", "httpcore", "asyncio", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
 
 
 def _add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -6,6 +6,7 @@ is set, and what cannot be exported is dropped by the exporter.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -157,9 +158,11 @@ class Telemetry:
         """Export what is finished, within the time given; False if that was too short."""
         return self._provider.force_flush(int(timeout_seconds * 1000))
 
-    def close(self) -> None:
-        """Export what is left, for a short time, and end the exporter's thread."""
-        self._provider.shutdown()
+    def close(self, timeout_seconds: float = 1.5) -> None:
+        """Export what is left, for the time given at most; a collector that does not answer gets nothing."""
+        last = threading.Thread(target=self._provider.shutdown, name="telemetry-end", daemon=True)
+        last.start()
+        last.join(timeout_seconds)
 
 
 def setup(settings: MeshSettings, service: str) -> Telemetry:
