@@ -192,7 +192,8 @@ def test_a_dead_collector_does_not_hold_up_a_process() -> None:
             pass
     telemetry.close(timeout_seconds=0.5)
     assert time.monotonic() - started < 5
-    assert json.loads(run_toy(OVR_OTLP_ENDPOINT="http://127.0.0.1:9").stderr.splitlines()[-1])["code"] == 0
+    lines = run_toy(OVR_OTLP_ENDPOINT="http://127.0.0.1:9").stderr.splitlines()
+    assert any(json.loads(line).get("code") == 0 for line in lines)
 
 
 async def test_the_loop_watch_sees_a_blocked_loop() -> None:
