@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -104,7 +105,7 @@ class SqliteLog:
     async def _commit_waiting(self) -> None:
         while batch := self._take():
             try:
-                positions = await self._database.write(lambda connection, b=batch: _insert(connection, b))  # type: ignore[misc]
+                positions = await self._database.write(partial(_insert, batch=batch))
             except MeshError as error:
                 for append in batch:
                     if not append.done.done():
