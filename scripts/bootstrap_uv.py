@@ -19,7 +19,9 @@ def main() -> None:
     """Make .uv/bin/uv; SystemExit with what to install when neither venv nor pip is there."""
     if not (3, 10) <= sys.version_info < (3, 14):
         version = ".".join(map(str, sys.version_info[:3]))
-        raise SystemExit(f"OVR-ALPR needs Python 3.10 to 3.13, this is {version}: make PYTHON=/path/to/python3.12 ...")
+        raise SystemExit(
+            f"OVR-ALPR needs Python 3.10 to 3.13, this is {version}: make PYTHON=/path/to/python3.12 ..."
+        )
     install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(PINS)]
     try:
         venv.create(TARGET, with_pip=True, clear=True)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plates.event import Box, Detection, ObjectClass
+from synth.plate import render_plate, styles_of
 from vision.crops import crop_box, crop_plate, rectify, sharpness
 
 IMAGE = np.random.default_rng(1).integers(0, 255, (120, 200, 3), dtype=np.uint8)
@@ -47,8 +48,8 @@ def test_rectifying_a_degenerate_quadrilateral_gives_a_picture() -> None:
 
 def test_blur_lowers_sharpness_and_size_hardly_matters() -> None:
     """The same plate is less sharp when blurred, and about as sharp when twice as large."""
-    plate = np.full((48, 200, 3), 230, np.uint8)
-    cv2.putText(plate, "AB123CD", (10, 36), cv2.FONT_HERSHEY_SIMPLEX, 1.1, (0, 0, 0), 3)
+    drawn = render_plate("de", "KLA4729", np.random.default_rng(1), style=styles_of("de")[0]).image
+    plate = np.asarray(cv2.resize(drawn, (200, 48), interpolation=cv2.INTER_AREA), np.uint8)
     values = [sharpness(cv2.GaussianBlur(plate, (0, 0), sigma)) for sigma in (0.5, 1.5, 3)]
     assert values == sorted(values, reverse=True)
     assert 0 <= values[-1] < values[0] < 1

@@ -3,11 +3,11 @@
 import threading
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from plates.event import ObjectClass
+from synth.plate import render_plate, styles_of
 from tests.builders.tiny_onnx import tiny_detector
 from tests.builders.vision import detector, manifest, picture, reader
 from vision.backends.onnx import OnnxBackend
@@ -153,15 +153,13 @@ def test_no_crops_are_no_reads(tmp_path: Path) -> None:
 def test_pp_ocr_reads_plain_lettering(tmp_path: Path) -> None:
     """The recogniser from the wheel reads a clean line, and both halves of a two-line plate."""
     engine = open_reader(ModelChoice("pp-ocr", threads=1, manifest=tmp_path / "none.yaml"))
-    line = np.full((60, 260, 3), 240, np.uint8)
-    cv2.putText(line, "KL 4729", (12, 44), cv2.FONT_HERSHEY_DUPLEX, 1.6, (10, 10, 10), 3, cv2.LINE_AA)
-    square = np.full((120, 150, 3), 240, np.uint8)
-    cv2.putText(square, "MH 12", (14, 50), cv2.FONT_HERSHEY_DUPLEX, 1.4, (10, 10, 10), 3, cv2.LINE_AA)
-    cv2.putText(square, "8463", (14, 108), cv2.FONT_HERSHEY_DUPLEX, 1.4, (10, 10, 10), 3, cv2.LINE_AA)
+    flat, tall = styles_of("de")[:2]
+    line = render_plate("de", "KLA4729", np.random.default_rng(1), style=flat).image
+    square = render_plate("de", "KLA4729", np.random.default_rng(1), style=tall).image
     one, two = engine.read([line, square])
-    assert one.text == "KL4729"
-    assert len(one.posterior) == 6
-    assert (two.text, two.lines) == ("MH128463", 2)
+    assert one.text == "KLA4729"
+    assert len(one.posterior) == 7
+    assert (two.text, two.lines) == ("KLA4729", 2)
 
 
 def test_a_text_with_one_score_is_a_read_without_posterior() -> None:
