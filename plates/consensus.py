@@ -71,11 +71,13 @@ def gather(reads: Sequence[tuple[PlateRead, float]], correlation: float) -> Cons
 def _members(reads: Sequence[tuple[PlateRead, float]]) -> list[Member]:
     qualities = [_quality(index, read, weight) for index, (read, weight) in enumerate(reads)]
     best = max(qualities, default=0.0)
-    return [
+    members = [
         Member(index, read, columns(read), quality / best)
         for index, ((read, _), quality) in enumerate(zip(reads, qualities, strict=True))
         if quality > _NEGLIGIBLE * best
     ]
+    # In an order of their own: sums of floating-point numbers depend on it, and ties with them.
+    return sorted(members, key=lambda m: (-m.quality, m.read.text, m.read.confidence, m.read.region))
 
 
 def _quality(index: int, read: PlateRead, weight: float) -> float:

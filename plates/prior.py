@@ -56,10 +56,7 @@ class RegionPrior:
         named = _named(expected)
         if named:
             self._mix(named, _EXPECTED_SHARE)
-        for vote in votes:
-            if targets := _named([vote.region]):
-                self._mix(targets, vote.share)
-                self._prefer_state(vote)
+        self._take(sorted(votes, key=lambda vote: (vote.region, vote.share)))
 
     def of(self, region: str) -> float:
         """The probability of the region, 0..1. A country with states leaves them most of its own."""
@@ -76,13 +73,27 @@ class RegionPrior:
         for name in self._countries:
             self._countries[name] = (1.0 - share) * self._countries[name] + share * targets.get(name, 0.0)
 
-    def _prefer_state(self, vote: RegionVote) -> None:
-        name = country(vote.region)
-        if vote.region in _STATES.get(name, ()):
-            within = self._within.setdefault(name, {})
-            for state in within:
-                within[state] *= 1.0 - vote.share
-            within[vote.region] = within.get(vote.region, 0.0) + vote.share
+    def _take(self, votes: Sequence[RegionVote]) -> None:
+        """Mix in all votes at once: together they count as much as the chance that one of them is right."""
+        targets: dict[str, float] = {}
+        wrong = 1.0
+        for vote in votes:
+            for name, share in _named([vote.region]).items():
+                targets[name] = targets.get(name, 0.0) + vote.share * share
+            wrong *= 1.0 - vote.share if _named([vote.region]) else 1.0
+        total = sum(targets.values())
+        if total > 0.0:
+            self._mix({name: share / total for name, share in targets.items()}, 1.0 - wrong)
+            self._prefer_states(votes)
+
+    def _prefer_states(self, votes: Sequence[RegionVote]) -> None:
+        for name, states in _STATES.items():
+            shares: dict[str, float] = {}
+            for vote in votes:
+                if vote.region in states:
+                    shares[vote.region] = shares.get(vote.region, 0.0) + vote.share
+            total = sum(shares.values())
+            self._within[name] = {state: share / max(1.0, total) for state, share in shares.items()}
 
 
 def _named(regions: Sequence[str]) -> dict[str, float]:
