@@ -18,6 +18,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "alpr.ovr"
 STATUS_METADATA = "grpc-status-details-bin"
+# gRPC drops a status whose metadata exceeds 8 KiB, and the caller would learn nothing at all.
+MAX_FIELDS = 16
+MAX_TEXT = 200
+MAX_MESSAGE = 1000
 PROBLEM_TYPE = "urn:ovr:error:"
 
 
@@ -137,14 +141,17 @@ def internal() -> MeshError:
 
 
 def to_grpc_status(error: MeshError) -> status_pb2.Status:
-    """The error as `google.rpc.Status` with ErrorInfo and, where they apply, BadRequest and RetryInfo."""
-    status = status_pb2.Status(code=STATUS[error.kind].code.value[0], message=error.message)
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(error.metadata))
+    """The error as `google.rpc.Status` with ErrorInfo and, where they apply, BadRequest and RetryInfo.
+
+    Long texts are cut, and of many fields the first are kept: the whole must fit into a call's metadata."""
+    status = status_pb2.Status(code=STATUS[error.kind].code.value[0], message=error.message[:MAX_MESSAGE])
+    metadata = {key[:MAX_TEXT]: text[:MAX_TEXT] for key, text in list(error.metadata.items())[:MAX_FIELDS]}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if error.fields:
         bad = error_details_pb2.BadRequest()
-        for violation in error.fields:
-            bad.field_violations.add(field=violation.field, description=violation.description)
+        for item in error.fields[:MAX_FIELDS]:
+            bad.field_violations.add(field=item.field[:MAX_TEXT], description=item.description[:MAX_TEXT])
         status.details.add().Pack(bad)
     if error.retry_after is not None:
         delay = Duration()

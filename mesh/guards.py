@@ -18,7 +18,16 @@ import grpc
 from opentelemetry.trace import SpanKind, StatusCode
 
 from mesh import deadline, names, validation
-from mesh.errors import STATUS, STATUS_METADATA, Kind, MeshError, from_rpc_error, internal, to_grpc_status
+from mesh.errors import (
+    MAX_TEXT,
+    STATUS,
+    STATUS_METADATA,
+    Kind,
+    MeshError,
+    from_rpc_error,
+    internal,
+    to_grpc_status,
+)
 from mesh.logs import logger
 from mesh.telemetry import Telemetry, exemplar
 
@@ -189,7 +198,8 @@ def errors_guard(service: str) -> Guard:
 async def abort(context: Context, error: MeshError) -> None:
     """End the rpc with the error's status and details. Raises, always."""
     details = to_grpc_status(error).SerializeToString()
-    await context.abort(STATUS[error.kind].code, error.message, ((STATUS_METADATA, details),))
+    message = error.message[:MAX_TEXT]  # percent-encoded on the wire; the details have more of it
+    await context.abort(STATUS[error.kind].code, message, ((STATUS_METADATA, details),))
 
 
 def limits_guard(telemetry: Telemetry, service: str, max_calls: int, max_streams: int) -> Guard:

@@ -142,6 +142,23 @@ async def test_a_call_that_breaks_the_contract_is_refused_by_field(mesh: Harness
     assert served == []
 
 
+async def test_an_error_with_very_much_to_say_still_arrives(mesh: Harness) -> None:
+    """Hundreds of broken fields and long texts are cut to what fits into a status; kind and reason arrive."""
+    wordy = MeshError(
+        Kind.INVALID,
+        "TOO_WORDY",
+        "ü" * 20_000,
+        fields=tuple(FieldViolation(f"field{n}", "ö" * 1000) for n in range(500)),
+        metadata={str(n): "x" * 1000 for n in range(100)},
+    )
+    await mesh.neighbour("detector", DETECTOR, Detect=_raise(wordy))
+    with pytest.raises(MeshError) as caught:
+        await mesh.stub(DETECTOR).Detect(detect())
+    assert (caught.value.kind, caught.value.reason) == (Kind.INVALID, "TOO_WORDY")
+    assert len(caught.value.fields) >= 4
+    assert caught.value.message.startswith("üü")
+
+
 async def test_each_message_of_a_stream_is_checked(mesh: Harness) -> None:
     """A bad message ends its stream with INVALID_ARGUMENT; the answers before it have arrived."""
     await mesh.neighbour("detector", DETECTOR, DetectStream=answer_each)
