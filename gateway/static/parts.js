@@ -68,16 +68,14 @@ export function crops(event) {
 
 /** A pass as a card that leads to its detail. */
 export function card(event, href) {
-  const about = [format.vehicle(event.vehicle?.object_class), format.direction(event.vehicle?.direction)].filter(Boolean);
+  const sort = event.vehicle?.object_class === "OBJECT_CLASS_VEHICLE" ? "" : format.vehicle(event.vehicle?.object_class);
+  const about = [sort, format.direction(event.vehicle?.direction)].filter(Boolean);
   return h("li", { class: "card", dataset: { event: event.event_id } },
     h("a", { href, "aria-label": `${plateName(event)}, ${event.camera_id}, ${format.clock(event.best_seen_at)}` },
       crops(event),
       h("span", { class: "card-body" },
-        plate(event),
-        h("span", { class: "card-line" },
-          event.plate ? meter(event.plate.confidence) : null,
-          event.outcome === "OUTCOME_READ" || !event.plate?.text ? null : outcomeBadge(event),
-          since(event.best_seen_at)),
+        h("span", { class: "card-line" }, plate(event), event.outcome === "OUTCOME_READ" || !event.plate?.text ? null : outcomeBadge(event)),
+        h("span", { class: "card-line" }, event.plate ? meter(event.plate.confidence) : null, since(event.best_seen_at)),
         h("span", { class: "card-line muted" }, [event.camera_id, ...about].join(" · ")))));
 }
 

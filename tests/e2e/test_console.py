@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
@@ -19,7 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from gateway.auth import Role, new_key
 from mesh.testing import Harness
 from tests.builders.mesh_world import World, alert_of, gateway_before, small_world
-from tests.builders.passes import made_up_pass
+from tests.builders.passes import made_up_pass, scene
 from tests.e2e.browser import find_browser, open_browser
 from tests.mesh.gateway.conftest import NOW
 
@@ -247,6 +249,23 @@ def test_a_rule_can_be_tried(page: Page, site: Site) -> None:
     box = page.one(".rules input")
     box.send_keys(site.world.rules[0].patterns[0], Keys.ENTER)
     page.wait(lambda: "fires" in page.text(".rules ul[role=status]"))
+
+
+def test_a_picture_is_read(page: Page, site: Site, tmp_path: Path) -> None:
+    """A picture of one's own is shown with its plate marked where it is."""
+    path = tmp_path / "street.jpg"
+    cv2.imwrite(str(path), scene(1, text="AB12CDE", region="gb")[0])
+    page.open("#/read")
+    page.one("#picture-file").send_keys(str(path))
+    page.wait(lambda: page.text(".canvas .box b") == "AB12CDE")
+    expected = scene(1, text="AB12CDE", region="gb")[3]
+    left = page.browser.execute_script(
+        "const b = document.querySelector('.canvas .box').getBoundingClientRect();"
+        "const i = document.querySelector('.canvas img'); const r = i.getBoundingClientRect();"
+        "return (b.left - r.left) / r.width * i.naturalWidth"
+    )
+    assert left == pytest.approx(expected.x, abs=2)
+    assert page.complaints() == []
 
 
 def test_cameras_say_how_they_are(page: Page) -> None:
