@@ -1,15 +1,15 @@
-"""The README's picture of the console, plates made up: `python -m tests.e2e.picture docs/console.webp`."""
+"""The README's picture of the console, plates made up: `python -m tests.e2e.picture docs/console.png`."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-import cv2
-import numpy as np
+import PIL.Image
 
 from mesh.testing import Harness
 from tests.builders.mesh_world import gateway_before, small_world
@@ -17,6 +17,7 @@ from tests.e2e.browser import open_browser
 
 WIDTH, HEIGHT = 1280, 800
 SETTLE_SECONDS = 4.0
+COLOURS = 256
 
 
 def shoot(url: str, event_id: str, out: Path) -> None:
@@ -24,8 +25,8 @@ def shoot(url: str, event_id: str, out: Path) -> None:
     with open_browser(WIDTH, HEIGHT) as browser:
         browser.get(f"{url}/#/live/{event_id}")
         time.sleep(SETTLE_SECONDS)
-        seen = cv2.imdecode(np.frombuffer(browser.get_screenshot_as_png(), np.uint8), cv2.IMREAD_COLOR)
-    cv2.imwrite(str(out), seen, [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_WEBP_QUALITY, 88])
+        seen = PIL.Image.open(io.BytesIO(browser.get_screenshot_as_png()))
+    seen.convert("RGB").quantize(COLOURS).save(out, optimize=True)
 
 
 async def main(out: Path) -> None:
