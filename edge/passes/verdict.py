@@ -76,8 +76,9 @@ class FusionJudge:
             settings=self.settings,
         )
         weights = [0.0] * len(reads)
+        total = sum(fused.weights) or 1.0
         for i, weight in zip(found[0], fused.weights, strict=True):
-            weights[i] = weight
+            weights[i] = weight / total
         text = fused.plate.text
         agreeing = sum(1 for i in found[0] if text and distance(reads[i][0].text, text) <= 1)
         return Verdict(fused.plate, tuple(weights), agreeing)
