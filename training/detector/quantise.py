@@ -13,12 +13,13 @@ import nncf
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from training.detector.augment import Library
 from training.detector.data import load_config, parse_args
 from training.detector.evaluate import letterbox
 
-PICTURES = 200
+PICTURES = 120
 FLOAT_HEAD = nncf.IgnoredScope(
     patterns=[r".*/model\.23/.*(Add|Sub|Mul|Div|Concat|Softmax|dfl).*"],
     types=["Sigmoid", "Softmax"],
@@ -34,9 +35,21 @@ def calibration(root: Path, size: int, seed: int) -> list[NDArray[np.float32]]:
     return [letterbox(library.image(name), size)[0] for name in names]
 
 
+def fold_casts(graph: onnx.GraphProto) -> None:
+    """Undo the export's half-size storage of weights: NNCF wants plain float32 ones."""
+    casts = {node.input[0]: node for node in graph.node if node.op_type == "Cast"}
+    for weight in graph.initializer:
+        if weight.name in casts:
+            node = casts[weight.name]
+            values = numpy_helper.to_array(weight).astype(np.float32)
+            weight.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+            graph.node.remove(node)
+
+
 def quantise(source: Path, target: Path, root: Path, size: int) -> None:
     """Write the INT8 model."""
     model = onnx.load(source)
+    fold_casts(model.graph)
     data = nncf.Dataset(calibration(root, size, 1), lambda pixels: {"images": pixels})
     quantised = nncf.quantize(
         model,
