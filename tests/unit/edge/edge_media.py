@@ -45,10 +45,9 @@ class ListSource:
         openings: Sequence[Sequence[Picture | Exception]],
         *,
         live: bool = True,
-        clock: Clock = Clock.STREAM,
         before_each: Callable[[], None] = lambda: None,
     ) -> None:
-        self.live, self.clock = live, clock
+        self.live, self.clock = live, Clock.STREAM if live else Clock.FILE
         self.opened = 0
         self._openings = list(openings)
         self._before_each = before_each
