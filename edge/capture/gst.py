@@ -1,9 +1,9 @@
 """RTSP cameras and files through GStreamer, with the Jetson's or the GPU's own decoder when there is one.
 
-Needs PyGObject and GStreamer's introspection data (Debian: python3-gi, gir1.2-gst-plugins-base-1.0 and the
-plugins); without them `available` says why and PyAV does the work. The hardware pipelines are written after
-NVIDIA's documentation of the elements; they have not run on such a machine here. The software pipeline has
-run only where a test of it says so.
+Needs PyGObject and GStreamer's introspection data (Debian 12: python3-gi, gir1.2-gst-plugins-base-1.0,
+gstreamer1.0-plugins-good and -bad, gstreamer1.0-libav); without them `available` says why, and PyAV does the
+work. The software pipeline runs in the tests where these are installed (GStreamer 1.22, PyGObject 3.42). The
+hardware pipelines follow NVIDIA's documentation of their elements; they have not run on such a machine yet.
 """
 
 from __future__ import annotations
