@@ -1,8 +1,7 @@
 """Quantise an exported detector to INT8 with NNCF: `python -m training.detector.quantise IN.onnx OUT.xml`.
 
 Calibrates on training pictures, letterboxed as at inference. The result is an OpenVINO model (`.xml` and
-`.bin`): the ONNX that NNCF makes of this network does not compile on OpenVINO's CPU. The head's box arithmetic
-stays float.
+`.bin`): the x
 """
 
 from __future__ import annotations
