@@ -101,10 +101,10 @@ async def main(events: int, size: int, writers: int, rounds: int, where: Path) -
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=160, help="events a turn")
+    parser.add_argument("--events", type=int, default=16, help="events a turn")
     parser.add_argument("--size", type=int, default=30_000, help="bytes of an event, on average")
     parser.add_argument("--writers", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--dir", type=Path, default=Path.cwd(), help="directory on the disk to try")
     given = parser.parse_args()
     reached = asyncio.run(main(given.events, given.size, given.writers, given.rounds, given.dir))

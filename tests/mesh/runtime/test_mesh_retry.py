@@ -92,12 +92,12 @@ async def test_what_is_not_idempotent_is_never_sent_again(
 
 async def test_retries_end_with_the_deadline(mesh: Harness) -> None:
     """No retry is waited for that would come after the deadline."""
-    flaky = Flaky(100, MeshError(Kind.EXHAUSTED, "QUEUE_FULL", "full", retry_after=5.0))
+    flaky = Flaky(100, MeshError(Kind.EXHAUSTED, "QUEUE_FULL", "full", retry_after=60.0))
     await mesh.neighbour("detector", DETECTOR, Detect=flaky)
     started = time.monotonic()
     with pytest.raises(MeshError, match="QUEUE_FULL"):
-        await mesh.stub(DETECTOR).Detect(detect(), timeout=1.0)
-    assert time.monotonic() - started < 0.9
+        await mesh.stub(DETECTOR).Detect(detect(), timeout=20.0)
+    assert time.monotonic() - started < 10
     assert flaky.calls == 1
 
 

@@ -192,13 +192,15 @@ async def test_a_stream_that_answers_bad_messages_itself(mesh: Harness) -> None:
 
 async def test_too_many_calls_and_streams_are_refused_with_a_time(mesh: Harness) -> None:
     """Beyond the limits a caller gets RESOURCE_EXHAUSTED with the time to wait, counted; then it goes on."""
-    gate = asyncio.Event()
+    gate, served = asyncio.Event(), asyncio.Semaphore(0)
 
     async def wait(request: Any) -> detector_pb2.DetectResponse:
+        served.release()
         await gate.wait()
         return detector_pb2.DetectResponse()
 
     async def wait_stream(requests: Any) -> AsyncIterator[Any]:
+        served.release()
         await gate.wait()
         yield detector_pb2.DetectStreamResponse()
 
@@ -207,7 +209,8 @@ async def test_too_many_calls_and_streams_are_refused_with_a_time(mesh: Harness)
     stub = detector_pb2_grpc.DetectorServiceStub(mesh.connect("detector", options=_no_retries()))
     running = [asyncio.ensure_future(stub.Detect(detect())) for _ in range(2)]
     stream = asyncio.ensure_future(_collect(stub.DetectStream(requests())))
-    await asyncio.sleep(0.1)
+    for _ in range(3):
+        await served.acquire()
     with pytest.raises(MeshError) as caught:
         await stub.Detect(detect())
     assert (caught.value.kind, caught.value.reason) == (Kind.EXHAUSTED, "TOO_MANY_CALLS")
@@ -270,11 +273,11 @@ async def test_deadlines_shrink_hop_by_hop(mesh: Harness) -> None:
     await mesh.neighbour("detector", DETECTOR, Detect=outermost)
     started = time.monotonic()
     with pytest.raises(MeshError) as caught:
-        await mesh.stub(DETECTOR).Detect(detect(), timeout=1.0)
+        await mesh.stub(DETECTOR).Detect(detect(), timeout=3.0)
     assert caught.value.kind is Kind.DEADLINE
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 10
     first, second, third = (left or 0 for left in seen)
-    assert 1.0 >= first > second > third > 0.5
+    assert 3.0 >= first > second > third > 0.5
 
 
 async def test_a_call_without_a_deadline_gets_one(mesh: Harness) -> None:
@@ -290,11 +293,11 @@ async def test_a_call_without_a_deadline_gets_one(mesh: Harness) -> None:
         yield detector_pb2.DetectStreamResponse()
 
     await mesh.neighbour("detector", DETECTOR, Detect=look, DetectStream=look_stream)
-    channel = mesh.connect("detector", options=ClientOptions(timeout=3.0))
+    channel = mesh.connect("detector", options=ClientOptions(timeout=30.0))
     stub = detector_pb2_grpc.DetectorServiceStub(channel)
     await stub.Detect(detect())
     await _collect(stub.DetectStream(requests()))
-    assert 2.0 < (seen[0] or 0) <= 3.0
+    assert 15.0 < (seen[0] or 0) <= 30.0
     assert seen[1] is None
 
 
@@ -314,8 +317,10 @@ async def test_no_call_is_made_when_its_time_is_up(mesh: Harness) -> None:
 async def test_a_cancelled_call_stops_its_servicer(mesh: Harness) -> None:
     """Cancelling a call or leaving a stream cancels the work for it, at once."""
     ended: asyncio.Queue[str] = asyncio.Queue()
+    entered = asyncio.Event()
 
     async def work(request: Any) -> Any:
+        entered.set()
         try:
             await asyncio.sleep(30)
         finally:
@@ -332,13 +337,13 @@ async def test_a_cancelled_call_stops_its_servicer(mesh: Harness) -> None:
     await mesh.neighbour("detector", DETECTOR, Detect=work, DetectStream=work_stream)
     stub = mesh.stub(DETECTOR)
     call = asyncio.ensure_future(stub.Detect(detect()))
-    await asyncio.sleep(0.1)
+    await entered.wait()
     call.cancel()
-    assert await asyncio.wait_for(ended.get(), 2) == "call"
+    assert await asyncio.wait_for(ended.get(), 10) == "call"
     stream = stub.DetectStream(requests("a"))
     await stream.read()
     stream.cancel()
-    assert await asyncio.wait_for(ended.get(), 2) == "stream"
+    assert await asyncio.wait_for(ended.get(), 10) == "stream"
     with pytest.raises(MeshError) as caught:
         await stream.read()
     assert caught.value.kind is Kind.CANCELLED
@@ -387,8 +392,9 @@ async def test_one_trace_over_all_hops(mesh: Harness) -> None:
     stub = detector_pb2_grpc.DetectorServiceStub(mesh.connect("detector", telemetry=edge))
     with edge.span("pass"):
         await _collect(stub.DetectStream(requests("a")))
-    await asyncio.sleep(0.05)
     method = "ovr.alpr.v1.DetectorService/Detect"
+    while len(mesh.spans()) < 5:  # noqa: ASYNC110 - a stream's span ends just after its last message
+        await asyncio.sleep(0.01)
     assert mesh.edges() >= {
         ("edge:pass", f"edge:{method}Stream"),
         (f"edge:{method}Stream", f"detector:{method}Stream"),

@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-async def until(condition: object, seconds: float = 5.0) -> None:
+async def until(condition: object, seconds: float = 20.0) -> None:
     """Wait for something to become true."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -123,7 +123,7 @@ async def test_a_task_ends_by_itself(tmp_path: Path) -> None:
     supervisor = Supervisor([shell("service", OBEDIENT, tmp_path)], restarts=QUICK)
     async with supervisor:
         await supervisor.add(shell("job", "sleep 0.1; echo done > $LOG.job", tmp_path, once=True, ready=None))
-        await asyncio.wait_for(supervisor.wait("job"), 5)
+        await asyncio.wait_for(supervisor.wait("job"), 20)
         assert (tmp_path / "log.job").read_text() == "done\n"
         assert set(supervisor.pids()) == {"service"}
 
@@ -134,7 +134,7 @@ async def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     supervisor = Supervisor([shell("deaf", deaf, tmp_path, stop_timeout=0.2)])
     await supervisor.start()
     pid = supervisor.pids()["deaf"]
-    await asyncio.wait_for(supervisor.stop(), 5)
+    await asyncio.wait_for(supervisor.stop(), 20)
     assert not alive(pid)
 
 
@@ -145,8 +145,8 @@ async def test_stopping_during_a_pause_between_restarts(tmp_path: Path) -> None:
     await supervisor.add(*[])
     starting = asyncio.ensure_future(supervisor.start())
     await asyncio.sleep(0.3)
-    await asyncio.wait_for(supervisor.stop(), 2)
-    await asyncio.wait([starting], timeout=2)
+    await asyncio.wait_for(supervisor.stop(), 20)
+    await asyncio.wait([starting], timeout=20)
     assert starting.done()
     assert supervisor.pids() == {}
 

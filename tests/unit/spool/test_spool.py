@@ -156,8 +156,8 @@ async def test_waiting_ends_with_the_next_event(tmp_path: Path) -> None:
         assert not waiting.done()
         gone.cancel()
         await spool.append(b"x")
-        await asyncio.wait_for(waiting, 1)
-        await asyncio.wait_for(spool.wait(0), 1)
+        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(spool.wait(0), 10)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(spool.wait(1), 0.05)
         await spool.acknowledge(1)
@@ -193,15 +193,15 @@ async def test_acknowledged_events_are_not_counted_as_shed(tmp_path: Path) -> No
 
 async def test_events_that_are_too_old_are_shed_and_counted(tmp_path: Path) -> None:
     """Age is a bound as well, counted by its own reason; also for what an earlier run has left."""
-    bounds = SpoolSettings(max_bytes=64 << 10, segment_bytes=4096, max_age=0.3)
+    bounds = SpoolSettings(max_bytes=64 << 10, segment_bytes=4096, max_age=1.0)
     async with opened(tmp_path, bounds) as spool:
         await spool.append(b"old")
         await spool.append(b"old too")
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(1.1)
         await spool.append(b"new")
         assert [r.payload for r in await everything(spool)] == [b"new"]
         assert spool.status().shed == {"expired": 2}
-    await asyncio.sleep(0.35)
+    await asyncio.sleep(1.1)
     async with opened(tmp_path, bounds) as spool:
         assert await everything(spool) == []
         assert spool.status().shed == {"expired": 1}
