@@ -45,6 +45,7 @@ class AvSource:
         self._format = container
         self._timeout = (open_timeout, read_timeout)
         self._closed = threading.Event()
+        self.damaged = 0
 
     @property
     def name(self) -> str:
@@ -92,7 +93,7 @@ class AvSource:
             ) from None
 
     def _decode(self, container: Any, stream: Any) -> Iterator[Picture]:
-        damaged = given = 0
+        in_a_row = given = 0
         try:
             for packet in container.demux(stream):
                 if self._closed.is_set():
@@ -100,15 +101,16 @@ class AvSource:
                 try:
                     frames = packet.decode()
                 except av.error.InvalidDataError as error:
-                    damaged += 1
-                    if damaged >= _MAX_DAMAGED:
+                    self.damaged += 1
+                    in_a_row += 1
+                    if in_a_row >= _MAX_DAMAGED:
                         raise SourceError(
-                            f"{self.name}: {damaged} damaged frames in a row: {_reason(error)}",
+                            f"{self.name}: {in_a_row} damaged frames in a row: {_reason(error)}",
                             permanent=not self._live,
                         ) from None
                     continue
                 for frame in frames:
-                    damaged = 0
+                    in_a_row = 0
                     given += 1
                     yield Picture(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), frame.time)
         except (av.error.FFmpegError, OSError) as error:

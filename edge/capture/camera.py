@@ -42,6 +42,7 @@ class Drop(str, Enum):
     SHUTDOWN = "shutdown"
     DETECT_FAILED = "detect_failed"
     DETECT_REFUSED = "detect_refused"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,8 @@ class CameraCapture:
             before = time.perf_counter()
             picture = next(pictures, None)
             self.count.decode_s += time.perf_counter() - before
+            if self.source.damaged:
+                self.count.dropped[Drop.DAMAGED] = self.source.damaged
             if picture is None:
                 return
             if self._options.realtime and not self.source.live and picture.position is not None:

@@ -87,6 +87,7 @@ class GstSource:
         self._latency_ms = latency_ms
         self._read_timeout = read_timeout
         self._closed = threading.Event()
+        self.damaged = 0  # GStreamer conceals what it cannot decode and does not say so
         self.live = address.startswith(("rtsp://", "rtsps://"))
         self.clock = Clock.STREAM if self.live else Clock.FILE
 

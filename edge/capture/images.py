@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from edge.capture.port import Picture, SourceError
+from mesh.logs import logger
 from plates.event import Clock
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -22,7 +23,7 @@ def is_picture(path: Path) -> bool:
 
 
 class ImageSource:
-    """Picture files, one second apart. A file that is no picture is told to `on_bad` and left out."""
+    """Picture files, one second apart. A file that is no picture is logged, counted and left out."""
 
     live = False
     clock = Clock.FILE
@@ -31,7 +32,7 @@ class ImageSource:
         self.name = name
         self._files = tuple(files)
         self._closed = threading.Event()
-        self.bad: list[str] = []
+        self.damaged = 0
 
     def pictures(self) -> Iterator[Picture]:
         """Every file in order; SourceError at the end if not a single one is a picture."""
@@ -41,7 +42,8 @@ class ImageSource:
                 return
             pixels = _read(path)
             if pixels is None:
-                self.bad.append(str(path))
+                self.damaged += 1
+                logger("edge.capture").warning("not a picture", file=str(path))
                 continue
             given += 1
             yield Picture(pixels, float(position), single=True)

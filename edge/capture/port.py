@@ -47,6 +47,10 @@ class Source(Protocol):
     def clock(self) -> Clock:
         """Which clock positions are read from."""
 
+    @property
+    def damaged(self) -> int:
+        """Pictures, or packets of a stream, that could not be decoded since the start."""
+
     def pictures(self) -> Iterator[Picture]:
         """Opens the source and gives its pictures; ends when they end. SourceError if it cannot or breaks
         off.

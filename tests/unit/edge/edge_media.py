@@ -39,6 +39,7 @@ class ListSource:
     """A source that gives what each opening in turn says: pictures, or an error to raise after them."""
 
     name = "list"
+    damaged = 0
 
     def __init__(
         self,

@@ -150,16 +150,16 @@ async def test_stop_ends_a_recording_that_waits() -> None:
     assert capture.ended
 
 
-def test_folder_gives_each_picture_alone(tmp_path: Path) -> None:
-    """A folder gives its pictures by name, each a scene of its own, and names the files that are none."""
+async def test_folder_gives_each_picture_alone(tmp_path: Path) -> None:
+    """A folder gives its pictures by name, each a scene of its own, and counts the files that are none."""
     for name in ("b.jpg", "a.png"):
         cv2.imwrite(str(tmp_path / name), picture())
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     (tmp_path / "notes.txt").write_text("not looked at")
-    source = image_source(tmp_path)
-    pictures = list(source.pictures())
-    assert [p.single for p in pictures] == [True, True]
-    assert source.bad == [str(tmp_path / "bad.jpg")]
+    capture = CameraCapture("cam", image_source(tmp_path), CaptureOptions())
+    capture.start()
+    assert [frame.single for frame in await everything(capture)] == [True, True]
+    assert capture.count.dropped == {Drop.DAMAGED: 1}
 
 
 @pytest.mark.parametrize(
@@ -171,6 +171,19 @@ def test_address_that_means_nothing(address: str, message: str) -> None:
     with pytest.raises(SourceError, match=message) as failure:
         open_source(address)
     assert failure.value.permanent
+
+
+def test_damaged_video_gives_what_is_whole(tmp_path: Path) -> None:
+    """A video with damage in it gives its other frames, and counts what could not be decoded."""
+    path = write_video(tmp_path / "clip.mp4", [picture(mark=4 * i) for i in range(30)])
+    data = bytearray(path.read_bytes())
+    start = len(data) // 4  # the index lies at the end
+    data[start : start + 400] = bytes(400)
+    path.write_bytes(data)
+    source = file_source(str(path))
+    given = len(list(source.pictures()))
+    assert given >= 10
+    assert given + source.damaged <= 31
 
 
 def test_folder_without_pictures_and_file_that_is_no_video(tmp_path: Path) -> None:
