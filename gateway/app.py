@@ -173,15 +173,15 @@ async def main(settings: GatewaySettings, process: Process) -> int:
     log = logger("gateway")
     try:
         keys = open_keys(settings)
-        listener = open_listener(settings)
+        async with open_neighbours(settings, process.telemetry) as neighbours:
+            # the same event: whatever stops the process ends the streams
+            context = create_context(settings, neighbours, process.telemetry, process.stop)
+            server = Server(create_app(context, keys), settings)
+            listener = open_listener(settings)
+            host, port = listener.getsockname()[:2]
+            log.info("listening", address=f"{host}:{port}", keys="needed" if keys else "not needed")
+            await server.serve_until(process.stop, listener)
     except ConfigError as error:
         log.error("configuration", problem=str(error))
         return 2
-    async with open_neighbours(settings, process.telemetry) as neighbours:
-        # the same event: whatever stops the process ends the streams
-        context = create_context(settings, neighbours, process.telemetry, process.stop)
-        server = Server(create_app(context, keys), settings)
-        host, port = listener.getsockname()[:2]
-        log.info("listening", address=f"{host}:{port}", keys="needed" if keys is not None else "not needed")
-        await server.serve_until(process.stop, listener)
     return 0

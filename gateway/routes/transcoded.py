@@ -3,6 +3,7 @@ contract's JSON."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +26,7 @@ from mesh import names
 from mesh.logs import logger
 
 Handler = Callable[[Request], Awaitable[Response]]
+LONG_ANSWER_BYTES = 32_768
 log = logger("gateway.routes")
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -63,9 +65,16 @@ def unary(context: Context, rpc: Rpc) -> Handler:
                 client=request.state.client,
                 **request.path_params,
             )
-        return Response(contract.to_json(answer), headers=NO_STORE, media_type="application/json")
+        return Response(await encoded(answer), headers=NO_STORE, media_type="application/json")
 
     return handle
+
+
+async def encoded(answer: Message) -> bytes:
+    """The answer's JSON; a long one is made in a thread, so that no other request waits for it."""
+    if answer.ByteSize() > LONG_ANSWER_BYTES:
+        return await asyncio.to_thread(contract.to_json, answer)
+    return contract.to_json(answer)
 
 
 async def _awaited(call: Callable[..., Awaitable[Any]], message: Message, timeout: float) -> Any:

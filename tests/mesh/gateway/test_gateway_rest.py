@@ -10,9 +10,10 @@ import pytest
 from google.protobuf import json_format
 
 from gateway.problems import MEDIA_TYPE
-from mesh.testing import Harness
+from mesh.testing import Harness, watch_loop
 from ovr.alpr.v1 import event_pb2, query_pb2
-from tests.builders.mesh_world import World, gateway_before
+from tests.builders.mesh_world import World, gateway_before, small_world
+from tests.mesh.gateway.conftest import NOW
 
 UNKNOWN = "01928f5e-7a3c-7c41-9b52-0d6f2f6c1aff"
 
@@ -52,6 +53,17 @@ async def test_filters_reach_the_service(gateway: httpx.AsyncClient, world: Worl
     """Parameters of the query are the request's filter."""
     page = (await gateway.get("/v1/events", params={"camera_ids": ["exit", "ramp.2"]})).json()
     assert {event["camera_id"] for event in page["events"]} == {"exit", "ramp.2"}
+
+
+async def test_long_answers_hold_up_nobody(mesh: Harness) -> None:
+    """While a page of a thousand events becomes JSON, the loop goes on and others are answered."""
+    page = query_pb2.ListEventsResponse(events=[small_world(NOW).events[0]] * 1000)
+    await mesh.neighbour("query", "ovr.alpr.v1.QueryService", ListEvents=lambda request: page)
+    async with gateway_before(mesh) as client, watch_loop(limit=0.5):
+        long = asyncio.ensure_future(client.get("/v1/events?page_size=1000"))
+        while not long.done():
+            assert (await client.get("/healthz")).status_code == 200
+        assert len((await long).json()["events"]) == 1000
 
 
 @pytest.mark.parametrize("mode", ["exact", "SEARCH_MODE_EXACT", "prefix", "one_edit"])
@@ -255,8 +267,6 @@ async def test_static_files_stay_inside(gateway: httpx.AsyncClient) -> None:
 def test_world_is_the_contracts() -> None:
     """The made-up events keep the contract's rules, so that these tests say something of real ones."""
     import protovalidate
-
-    from tests.builders.mesh_world import small_world
 
     for event in small_world().events:
         assert isinstance(event, event_pb2.PlateEvent)
