@@ -105,7 +105,7 @@ def detector_cases(engine: EngineName, threads: int, sizes: list[int], batches: 
 
 def reader_cases(engine: EngineName, threads: int, batches: list[int]) -> list[Case]:
     """The default reader at each batch."""
-    reader = open_reader(ModelChoice(engine=engine, threads=threads))
+    reader = open_reader(ModelChoice("plate-reader", engine, threads))
     crop = np.random.default_rng(0).integers(0, 255, CROP, dtype=np.uint8)
     return [
         Case(reader.model.name, engine, CROP[1], threads, batch, lambda n=batch: reader.read([crop] * n))

@@ -8,12 +8,12 @@ import numpy as np
 from plates.event import Box, Detection
 from vision.port import Image
 
-MARGIN = 0.08
+MARGIN = 0.06
 _SHARPNESS_HEIGHT = 48
 
 
 def crop_plate(image: Image, detection: Detection, margin: float = MARGIN) -> Image:
-    """The plate of a detection, `margin` (share of its shorter side) on each side, rectified by corners.
+    """The plate of a detection, wider by `margin` of its width and height on each side, rectified by corners.
 
     At least one pixel large. A view into `image` where there are no corners.
     """
@@ -23,13 +23,13 @@ def crop_plate(image: Image, detection: Detection, margin: float = MARGIN) -> Im
 
 
 def crop_box(image: Image, box: Box, margin: float = 0.0) -> Image:
-    """The picture under a box, `margin` (share of its shorter side) wider on each side, clipped."""
+    """The picture under a box, wider by `margin` of its width and height on each side, clipped."""
     height, width = image.shape[:2]
-    extra = margin * min(box.width, box.height)
-    left = int(np.clip(np.floor(box.x - extra), 0, width - 1))
-    top = int(np.clip(np.floor(box.y - extra), 0, height - 1))
-    right = int(np.clip(np.ceil(box.x + box.width + extra), left + 1, width))
-    bottom = int(np.clip(np.ceil(box.y + box.height + extra), top + 1, height))
+    across, down = margin * box.width, margin * box.height
+    left = int(np.clip(np.floor(box.x - across), 0, width - 1))
+    top = int(np.clip(np.floor(box.y - down), 0, height - 1))
+    right = int(np.clip(np.ceil(box.x + box.width + across), left + 1, width))
+    bottom = int(np.clip(np.ceil(box.y + box.height + down), top + 1, height))
     return image[top:bottom, left:right]
 
 
@@ -38,9 +38,10 @@ def rectify(image: Image, corners: tuple[tuple[float, float], ...], margin: floa
     quad = np.array(corners, np.float32)
     width = max(1.0, float(np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])) / 2)
     height = max(1.0, float(np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2)
-    extra = margin * min(width, height)
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + np.float32(extra)
-    size = (max(1, round(width + 2 * extra)), max(1, round(height + 2 * extra)))
+    across, down = margin * width, margin * height
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    target += np.array([across, down], np.float32)
+    size = (max(1, round(width + 2 * across)), max(1, round(height + 2 * down)))
     matrix = cv2.getPerspectiveTransform(quad, target)
     return np.asarray(cv2.warpPerspective(image, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 

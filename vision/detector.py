@@ -15,18 +15,20 @@ from vision.port import Backend, Image, Letterbox, Prepared, Tensor, VisionError
 class DetectorSettings:
     """What is wanted of a detector.
 
-    `size`: long side of the network's input, pixels; 0: as the model was made for. `scales`: the picture is
-    looked at once for each, at that share of the size, and what is found is merged: large plates are found
-    better from afar. `min_score`: weaker objects are not returned. `max_iou`: of two boxes of one class
-    that overlap more, the weaker is dropped; `max_inside`: also of two plates of which more than this share
-    of the smaller is within the other.
+    The network's input is half as long as the picture, but at least `size` (0: as the model was made for)
+    and at most `max_size` pixels: small plates are found better in large inputs, at a price. `scales`: the
+    picture is looked at once for each, at that share of the size, and what is found is merged: large plates
+    are found better from afar. `min_score`: weaker objects are not returned. `max_iou`: of two boxes of one
+    class that overlap more, the weaker is dropped; `max_inside`: also of two plates of which more than this
+    share of the smaller is within the other.
     """
 
     size: int = 0
+    max_size: int = 640
     scales: tuple[float, ...] = (1.0, 0.5)
     min_score: float = 0.25
     max_iou: float = 0.5
-    max_inside: float = 0.7
+    max_inside: float = 1.0
 
 
 class YoloDetector:
@@ -50,9 +52,13 @@ class YoloDetector:
 
     def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
         """The picture at the network's sizes; `size` and `min_score`, unless 0, override the settings."""
-        full = size or self.settings.size
+        full = size or self._size_for(image)
         looks = tuple(letterbox(image, max(STRIDE, round(full * scale))) for scale in self.settings.scales)
         return Prepared(looks, min_score or self.settings.min_score)
+
+    def _size_for(self, image: Image) -> int:
+        half = STRIDE * round(max(image.shape[:2]) / (2 * STRIDE))
+        return max(self.settings.size, min(half, self.settings.max_size))
 
     def detect_prepared(self, prepared: Sequence[Prepared]) -> list[tuple[Detection, ...]]:
         """The objects of each prepared picture; looks of one shape run as one batch."""

@@ -9,18 +9,24 @@ from plates.event import CharAlternative, CharPosterior, ModelInfo, PlateRead
 from plates.fusion import FusionSettings, WeightedRead, fuse
 from vision.port import Image, ReaderEngine
 
-# The formats' prior and the eye's confusions are applied once, where the reads of a pass are fused.
-_NEUTRAL = FusionSettings(unknown_format=1.0, confusion=0.0)
+# The eye's confusions are added once, where the reads of a pass are fused. The formats' prior is not left to
+# that: the two readers err in different ways (one knows no Tunisian plate, the other reads slogans), and the
+# forms of plates settle which of them is right.
+_SETTINGS = FusionSettings(confusion=0.0)
 
 
 class EnsembleReader:
-    """Crops of which `first` is less sure than `below` are read by `second` too, and the two reads fused.
+    """Crops of which `first` is neither sure nor sure that they are no plate are read by `second` too.
+
+    `between`: the confidences of `first` from and below which that is so. The two reads are fused.
 
     Region, legibility and lines stay those of the first reader, which knows plates.
     """
 
-    def __init__(self, first: ReaderEngine, second: ReaderEngine, below: float = 0.9) -> None:
-        self._first, self._second, self._below = first, second, below
+    def __init__(
+        self, first: ReaderEngine, second: ReaderEngine, between: tuple[float, float] = (0.05, 0.9)
+    ) -> None:
+        self._first, self._second, self._between = first, second, between
         one, two = first.model, second.model
         self.model = ModelInfo(
             f"{one.name}+{two.name}", f"{one.version}+{two.version}", one.sha256, one.engine
@@ -29,7 +35,8 @@ class EnsembleReader:
     def read(self, crops: Sequence[Image]) -> list[PlateRead]:
         """See `vision.port.ReaderEngine`."""
         reads = self._first.read(crops)
-        unsure = [index for index, read in enumerate(reads) if read.confidence < self._below]
+        least, enough = self._between
+        unsure = [index for index, read in enumerate(reads) if least <= read.confidence < enough]
         others = self._second.read([crops[index] for index in unsure])
         for index, other in zip(unsure, others, strict=True):
             reads[index] = combine(reads[index], other)
@@ -40,7 +47,7 @@ def combine(read: PlateRead, other: PlateRead) -> PlateRead:
     """What two readers say of one crop, as one read."""
     if not other.text:
         return read
-    plate = fuse([WeightedRead(read), WeightedRead(other)], settings=_NEUTRAL).plate
+    plate = fuse([WeightedRead(read), WeightedRead(other)], settings=_SETTINGS).plate
     posterior = tuple(_given_a_character(position) for position in plate.posterior)
     return replace(read, text=plate.text, confidence=plate.confidence, posterior=posterior)
 

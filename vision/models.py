@@ -56,6 +56,8 @@ def open_detector(
 def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
     """The chosen reader, ready to run; `pp-ocr` is the one from the rapidocr wheel.
 
+    Without a name it is the manifest's first reader, with pp-ocr where that is unsure.
+
     Two names with a plus between, such as `plate-reader+pp-ocr`, are an ensemble: the second reads where
     the first is unsure.
     """
@@ -67,8 +69,10 @@ def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
         )
     manifest = Manifest.load(choice.manifest)
     entry = manifest.find("reader", choice.name)
-    if entry is not None:
+    if entry is not None and choice.name:
         return _open_own_reader(manifest, entry, choice)
+    if entry is not None:
+        return EnsembleReader(_open_own_reader(manifest, entry, choice), _open_pp_ocr(choice))
     if choice.name in ("", PP_OCR):
         return _open_pp_ocr(choice)
     raise VisionError(_unknown("reader", choice.name, manifest, (PP_OCR,)))

@@ -9,14 +9,19 @@ import cv2
 import numpy as np
 
 from plates.event import Box, Detection, ModelInfo, ObjectClass, Plate, PlateRead
+from plates.formats import match
 from plates.fusion import FusionSettings, WeightedRead, fuse
-from vision.crops import MARGIN, crop_plate
+from vision.crops import crop_plate
 from vision.models import ModelChoice, open_detector, open_reader
 from vision.port import DetectorEngine, Image, ReaderEngine
 from vision.views import View, quarter_turns, tiles
 
+CHOSEN_BELOW = 0.2
+"""Formats that score less say little of a text: almost any has the form of a chosen one."""
 FILLS = 0.4
 """A plate that takes this share of a small picture is what the picture is of."""
+WHOLE = 0.25
+"""A read of the whole plate may be this much less sure than one of a part, and is still preferred."""
 SHARED = 0.5
 """Two reads are of one plate if they share more than this of the smaller box."""
 
@@ -25,23 +30,30 @@ SHARED = 0.5
 class PipelineSettings:
     """How pictures are read.
 
-    `margins`: a plate is read once for each, cut with that share of its shorter side more on every side, and
+    `margins`: a plate is read once for each, cut with that share of its sides more on every side, and
     the reads are fused. `tall`: boxes higher than this many widths are read in both quarter turns.
 
     Where no read is at least `sure`, the picture is looked at again: in tiles if its long side is
     `tiled_from` pixels or more, then turned by a quarter either way. A picture whose sides are at most
     `plate_sides` (width, height) may itself be of one plate and is read as such, too.
 
+    A read's confidence is lowered where the detector's score is below `plain_score`, or where its text has
+    the form of no known plate (to the share `formless`) or only that of a chosen text (`chosen`): it may be
+    lettering.
+
     `min_confidence`: reads below it are not reported. `expected_regions`: likely first, ISO 3166-1 alpha-2 in
     lower case.
     """
 
-    margins: tuple[float, ...] = (MARGIN,)
+    margins: tuple[float, ...] = (0.02, 0.1)
     tall: float = 1.25
     sure: float = 0.5
     tiled_from: int = 900
     turns: bool = True
     plate_sides: tuple[int, int] = (420, 260)
+    plain_score: float = 0.5
+    formless: float = 0.4
+    chosen: float = 0.8
     min_confidence: float = 0.0
     expected_regions: tuple[str, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
@@ -124,7 +136,15 @@ class PictureReader:
     def _decide(self, detection: Detection, turns: Sequence[Sequence[PlateRead]]) -> PictureRead:
         decided = [(self._fuse(reads), max(reads, key=lambda read: read.confidence)) for reads in turns]
         plate, read = max(decided, key=lambda pair: pair[0].confidence)
+        share = min(1.0, detection.score / self.settings.plain_score) * self._form(plate.text)
+        plate = replace(plate, confidence=plate.confidence * share)
         return PictureRead(plate, detection.box, detection.score, read)
+
+    def _form(self, text: str) -> float:
+        score = max((found.score for found in match(text)), default=0.0)
+        if score >= CHOSEN_BELOW:
+            return 1.0
+        return self.settings.chosen if score > 0 else self.settings.formless
 
     def _fuse(self, reads: Sequence[PlateRead]) -> Plate:
         return fuse(
@@ -135,14 +155,28 @@ class PictureReader:
 
 
 def apart(reads: Sequence[PictureRead]) -> list[PictureRead]:
-    """The reads surest first, without those whose box lies largely over that of a surer one."""
+    """The reads surest first, of those that are of one plate only the best.
+
+    That is the surest, unless another, sure enough, has more of the same text: a box round half a plate is
+    read surely, too.
+    """
     kept: list[PictureRead] = []
     for read in sorted(reads, key=lambda read: -read.plate.confidence):
-        smaller = [min(read.box.area, other.box.area) for other in kept]
-        shared = [read.box.intersection(other.box) for other in kept]
-        if all(common <= SHARED * area for common, area in zip(shared, smaller, strict=True)):
+        rival = next((other for other in kept if _same_plate(read.box, other.box)), None)
+        if rival is None:
             kept.append(read)
-    return kept
+        elif rival.plate.text in read.plate.text and _is_whole(read, rival):
+            kept[kept.index(rival)] = read
+    return sorted(kept, key=lambda read: -read.plate.confidence)
+
+
+def _same_plate(box: Box, other: Box) -> bool:
+    return box.intersection(other) > SHARED * min(box.area, other.area)
+
+
+def _is_whole(read: PictureRead, part: PictureRead) -> bool:
+    longer = len(read.plate.text) > len(part.plate.text) and read.box.area > part.box.area
+    return longer and read.plate.confidence >= WHOLE * part.plate.confidence
 
 
 def open_picture_reader(

@@ -28,7 +28,9 @@ from vision.port import BatchingDetector, VisionError
 def load_engine(config: DetectorConfig) -> BatchingDetector:
     """The configured model on its engine, tried once; ConfigError if it cannot be used."""
     choice = ModelChoice(config.model, config.engine, config.threads, config.streams, config.manifest)
-    settings = yolo.DetectorSettings(config.size, config.scales, config.min_score, config.max_iou)
+    settings = yolo.DetectorSettings(
+        config.size, config.max_size, config.scales, config.min_score, config.max_iou
+    )
     try:
         engine = open_detector(choice, settings)
         engine.detect([np.zeros((72, 128, 3), np.uint8)])

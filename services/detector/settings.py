@@ -25,7 +25,18 @@ class DetectorConfig(BaseModel):
     threads: int = Field(2, ge=1, le=128, description="CPU threads of one inference.")
     streams: int = Field(1, ge=1, le=32, description="Inferences at once.")
     size: int = Field(
-        0, ge=0, le=4096, multiple_of=32, description="Long side of the input, pixels; 0: the manifest's."
+        0,
+        ge=0,
+        le=4096,
+        multiple_of=32,
+        description="Least long side of the input, pixels; 0: the manifest's.",
+    )
+    max_size: int = Field(
+        640,
+        ge=64,
+        le=4096,
+        multiple_of=32,
+        description="Longest input; large pictures get half their length.",
     )
     scales: tuple[float, ...] = Field(
         (1.0, 0.5), min_length=1, max_length=4, description="Looks at each picture, as shares of the size."

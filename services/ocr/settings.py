@@ -35,7 +35,7 @@ class OcrConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(
-        "", description="Name in the manifest, with or without @version, or pp-ocr; empty: the best."
+        "", description="Name in the manifest, pp-ocr, or both with a plus between; empty: the best."
     )
     manifest: Path | None = Field(None, description="Another manifest than the shipped models/manifest.yaml.")
     engine: EngineName = Field("openvino", description="What runs it.")

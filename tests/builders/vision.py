@@ -48,12 +48,15 @@ def manifest(folder: Path, text: str = "B123ABC") -> Path:
 
 def detector(folder: Path) -> YoloDetector:
     """A detector for which bright 32 px cells of a 128 x 64 picture are plates."""
-    return open_detector(ModelChoice(manifest=manifest(folder), threads=1), DetectorSettings(scales=(1.0,), min_score=0.3))
+    return open_detector(
+        ModelChoice(manifest=manifest(folder), threads=1),
+        DetectorSettings(max_size=128, scales=(1.0,), min_score=0.3),
+    )
 
 
 def reader(folder: Path, text: str = "B123ABC") -> ReaderEngine:
     """A reader that says `text`, surer the brighter the crop is."""
-    return open_reader(ModelChoice(manifest=manifest(folder, text), threads=1))
+    return open_reader(ModelChoice("tiny-reader", manifest=manifest(folder, text), threads=1))
 
 
 def picture(*cells: tuple[int, int], scale: int = 1, light: int = 255) -> Image:
