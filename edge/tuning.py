@@ -97,7 +97,7 @@ class ReadingTuning(Section):
     """Narrower plates are not read; cameras.yaml can say otherwise for a camera."""
     min_plate_score: float = Field(default=0.25, ge=0, le=1)
     """Plates of a lower detection score are not read."""
-    budget: int = Field(default=16, ge=1, le=64)
+    budget: int = Field(default=20, ge=1, le=64)
     """Crops read for each pass at most, before it is sure."""
     verify_budget: int = Field(default=16, ge=0, le=64)
     """Further crops read after it is sure, to see whether another vehicle took its place."""
@@ -105,7 +105,7 @@ class ReadingTuning(Section):
     """Seconds between those."""
     better: float = Field(default=1.08, ge=1, le=10)
     """A crop this many times better than the best one read so far is read at once."""
-    novel_s: float = Field(default=0.25, ge=0, le=60)
+    novel_s: float = Field(default=0.1, ge=0, le=60)
     """Otherwise a crop is read when the last one was this long ago and it is as good as `novel_share` of the
     best."""
     novel_share: float = Field(default=0.6, ge=0, le=1)

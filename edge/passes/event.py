@@ -53,7 +53,8 @@ def build(
 ) -> PlateEvent:
     """The event of a pass that has ended."""
     view = finding.view
-    no_plate = finding.outcome is Outcome.NO_PLATE
+    # a sign's text is no plate; its reads stay, to explain the decision
+    no_plate = finding.outcome is Outcome.NO_PLATE or finding.reason is Reason.NO_VEHICLE
     return PlateEvent(
         event_id=subject.event_id,
         site_id=identity.site_id,

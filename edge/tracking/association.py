@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.tuning import AssociationTuning
-from plates.event import Detection, ObjectClass
+from plates.event import Box, Detection, ObjectClass
+
+_WITHIN, _SAME_FOOT, _AS_WIDE = 0.85, 0.1, 0.65
 
 
 def split(detections: Sequence[Detection]) -> tuple[list[Detection], list[Detection]]:
@@ -14,13 +16,34 @@ def split(detections: Sequence[Detection]) -> tuple[list[Detection], list[Detect
     return vehicles, [d for d in detections if d.object_class is ObjectClass.PLATE]
 
 
-def without_doubles(detections: Sequence[Detection], max_overlap: float) -> list[Detection]:
-    """The detections, best first, without those whose IoU with a better one is `max_overlap` or more."""
+def without_doubles(
+    detections: Sequence[Detection], max_overlap: float, *, nested: bool = False
+) -> list[Detection]:
+    """The detections, best first, without those whose IoU with a better one is `max_overlap` or more.
+
+    With `nested` also without those that are a part of a better one, or the whole of it: see `part_of`.
+    """
     kept: list[Detection] = []
     for candidate in sorted(detections, key=lambda d: d.score, reverse=True):
-        if all(_apart(candidate, better) or candidate.box.iou(better.box) < max_overlap for better in kept):
+        near = [better for better in kept if not _apart(candidate, better)]
+        if all(
+            candidate.box.iou(better.box) < max_overlap
+            and not (nested and (part_of(candidate.box, better.box) or part_of(better.box, candidate.box)))
+            for better in near
+        ):
             kept.append(candidate)
     return kept
+
+
+def part_of(part: Box, whole: Box) -> bool:
+    """Whether a box is a part of a vehicle's: within it, nearly as wide, and with its foot on the same line.
+
+    So is a lorry's cab in the lorry. A car before a lorry is not: its foot is lower, or it is much narrower.
+    """
+    if part.area <= 0 or part.area > whole.area or part.intersection(whole) < _WITHIN * part.area:
+        return False
+    feet = abs(part.y + part.height - whole.y - whole.height)
+    return feet <= _SAME_FOOT * whole.height and part.width >= _AS_WIDE * whole.width
 
 
 def fit(plate: Detection, vehicle: Detection, tuning: AssociationTuning) -> float:

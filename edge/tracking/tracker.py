@@ -74,7 +74,7 @@ class Tracker:
         vehicles, plates = split(detections)
         overlap = self._tuning.association.same_vehicle_overlap
         return (
-            without_doubles([v for v in vehicles if _counts(v, self._tuning.vehicles)], overlap),
+            without_doubles([v for v in vehicles if _counts(v, self._tuning.vehicles)], overlap, nested=True),
             without_doubles([p for p in plates if _counts(p, self._tuning.plates)], 0.5),
         )
 

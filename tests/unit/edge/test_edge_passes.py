@@ -223,3 +223,19 @@ def test_any_tracks_keep_the_books_balanced(frames: list[list[tuple[int, float, 
         closed += book.due(moment(i, 4).at)
     closed += book.close_all(Ending.GONE)
     assert sorted(c.subject.event_id for c in closed) == sorted(str(i) for i in range(book.opened))
+
+
+def test_sign_stays_apart_from_the_vehicles_that_pass_it() -> None:
+    """A plate that stood there before a vehicle came by is not that vehicle's, and never becomes its pass."""
+    ids = iter(range(10))
+    book = PassBook("cam", Clock.FILE, PassTuning(), FusionJudge(), lambda: str(next(ids)))
+    sign = Detection(ObjectClass.PLATE, Box(400, 170, 60, 15), 0.9)
+    for i in range(60):
+        x = 20.0 * (i - 30)
+        over = i >= 30 and x < 430 < x + 200
+        vehicles = (TrackedVehicle(5, vehicle(Box(x, 60, 200, 160))),) if i >= 30 else ()
+        book.observe(moment(i), TrackedFrame(vehicles, (TrackedPlate(1, sign, 5 if over else None),)))
+    closed = book.close_all(Ending.GONE)
+    assert sorted(c.subject.lone_plate for c in closed) == [False, True]
+    assert [c.subject.plates_seen for c in closed if not c.subject.lone_plate] == [0]
+    assert not any(c.subject.moved for c in closed if c.subject.lone_plate)

@@ -9,7 +9,7 @@ from edge_world import plate_of, vehicle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.tracking.association import associate, without_doubles
+from edge.tracking.association import LETTERING, associate, part_of, without_doubles
 from edge.tracking.tracker import Tracker
 from edge.tuning import AssociationTuning, Tuning
 from plates.event import Box, Detection, ObjectClass
@@ -110,3 +110,23 @@ def test_tracking_needs_no_heavy_package() -> None:
     heavy = ("matplotlib", "torch", "shapely")
     code = f"import sys; sys.modules.update(dict.fromkeys({heavy})); import edge.tracking.tracker"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_cab_is_a_part_of_its_lorry_and_a_car_before_it_is_not() -> None:
+    """A box within another, as wide and with its foot on the same line, is the same vehicle seen twice."""
+    lorry = Box(100, 50, 200, 250)
+    assert part_of(Box(110, 180, 170, 118), lorry)
+    assert not part_of(Box(110, 180, 170, 180), lorry)
+    assert not part_of(Box(220, 230, 70, 65), lorry)
+    assert not part_of(lorry, Box(110, 180, 170, 118))
+
+
+def test_lettering_on_a_vehicle_is_no_plate() -> None:
+    """What looks like a plate high up on a vehicle is neither its plate nor a lone one."""
+    bus = vehicle(Box(100, 50, 400, 300))
+    sign = Detection(ObjectClass.PLATE, Box(220, 60, 120, 25), 0.9)
+    assert associate([sign], [bus], AssociationTuning()) == [LETTERING]
+    tracker = Tracker(Tuning())
+    for i in range(5):
+        frame = tracker.update([bus, sign, plate_of(bus.box)], i / 10)
+    assert [p.detection.box.y for p in frame.plates] == [plate_of(bus.box).box.y]
