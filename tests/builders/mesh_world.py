@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -402,11 +403,10 @@ async def gateway_before(
     from gateway.app import main
     from gateway.settings import GatewaySettings
 
-    port = free_port()
-    fields = {"listen": f"127.0.0.1:{port}", "rate": 0.0, **fields}
+    fields = {"listen": f"127.0.0.1:{free_port()}", "rate": 0.0, **fields}
     running = await mesh.run("gateway", main, mesh.settings(GatewaySettings, **fields), serves=False)
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20, trust_env=False
+        base_url=f"http://{fields['listen']}", headers=headers, timeout=20, trust_env=False
     ) as client:
         client.gateway = running  # type: ignore[attr-defined]
         await _until_listening(client, running.task)
@@ -415,7 +415,8 @@ async def gateway_before(
 
 
 async def _until_listening(client: httpx.AsyncClient, task: asyncio.Task[int]) -> None:
-    for _ in range(400):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
         if task.done():
             raise RuntimeError(f"the gateway ended with {task.result()}")
         try:
