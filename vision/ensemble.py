@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from plates.event import CharAlternative, CharPosterior, ModelInfo, PlateRead
 from plates.fusion import FusionSettings, WeightedRead, fuse
+from plates.matching import edits
 from vision.port import Image, ReaderEngine
 
 # The eye's confusions are added once, where the reads of a pass are fused. The formats' prior is not left to
@@ -14,13 +15,16 @@ from vision.port import Image, ReaderEngine
 # forms of plates settle which of them is right.
 _SETTINGS = FusionSettings(confusion=0.0)
 
+DISAGREED = 0.3
+
 
 class EnsembleReader:
     """Crops of which `first` is neither sure nor sure that they are no plate are read by `second` too.
 
     `between`: the confidences of `first` from and below which that is so. The two reads are fused.
 
-    Region, legibility and lines stay those of the first reader, which knows plates.
+    Region, legibility and lines stay those of the first reader, which knows plates; but where the text is not
+    its own, give or take a character, the legibility is lowered: the second reads any lettering.
     """
 
     def __init__(
@@ -49,7 +53,11 @@ def combine(read: PlateRead, other: PlateRead) -> PlateRead:
         return read
     plate = fuse([WeightedRead(read), WeightedRead(other)], settings=_SETTINGS).plate
     posterior = tuple(_given_a_character(position) for position in plate.posterior)
-    return replace(read, text=plate.text, confidence=plate.confidence, posterior=posterior)
+    agreed = edits(read.text, plate.text, limit=1) <= 1
+    legibility = read.legibility if agreed else DISAGREED * read.legibility
+    return replace(
+        read, text=plate.text, confidence=plate.confidence, posterior=posterior, legibility=legibility
+    )
 
 
 def _given_a_character(position: CharPosterior) -> CharPosterior:

@@ -37,9 +37,9 @@ class PipelineSettings:
     `tiled_from` pixels or more, then turned by a quarter either way. A picture whose sides are at most
     `plate_sides` (width, height) may itself be of one plate and is read as such, too.
 
-    A read's confidence is lowered where the detector's score is below `plain_score`, or where its text has
-    the form of no known plate (to the share `formless`) or only that of a chosen text (`chosen`): it may be
-    lettering.
+    A plate's confidence is at most `benefit` above its best crop's legibility, and is lowered where the
+    detector's score is below `plain_score`, or where its text has the form of no known plate (to the share
+    `formless`) or only that of a chosen text (`chosen`): it may be lettering.
 
     `min_confidence`: reads below it are not reported. `expected_regions`: likely first, ISO 3166-1 alpha-2 in
     lower case.
@@ -51,6 +51,7 @@ class PipelineSettings:
     tiled_from: int = 900
     turns: bool = True
     plate_sides: tuple[int, int] = (420, 260)
+    benefit: float = 0.2
     plain_score: float = 0.5
     formless: float = 0.4
     chosen: float = 0.8
@@ -134,11 +135,20 @@ class PictureReader:
         return [[np.asarray(cv2.rotate(crop, turn), np.uint8) for crop in crops] for turn in turns]
 
     def _decide(self, detection: Detection, turns: Sequence[Sequence[PlateRead]]) -> PictureRead:
-        decided = [(self._fuse(reads), max(reads, key=lambda read: read.confidence)) for reads in turns]
+        decided = [
+            (
+                self._doubted(self._fuse(reads), detection.score, max(read.legibility for read in reads)),
+                max(reads, key=lambda read: read.confidence),
+            )
+            for reads in turns
+        ]
         plate, read = max(decided, key=lambda pair: pair[0].confidence)
-        share = min(1.0, detection.score / self.settings.plain_score) * self._form(plate.text)
-        plate = replace(plate, confidence=plate.confidence * share)
         return PictureRead(plate, detection.box, detection.score, read)
+
+    def _doubted(self, plate: Plate, score: float, legibility: float) -> Plate:
+        settings = self.settings
+        believed = plate.confidence * min(1.0, score / settings.plain_score) * self._form(plate.text)
+        return replace(plate, confidence=min(believed, legibility + settings.benefit))
 
     def _form(self, text: str) -> float:
         score = max((found.score for found in match(text)), default=0.0)
