@@ -3,7 +3,7 @@
 Tracks break and jump; a pass must not. The rules, in the order in which they are asked:
 
 - a track that belongs to a pass stays with it;
-- a vehicle under a plate that already has a pass of its own joins that pass;
+- a vehicle under a plate that has a pass already joins it, if that pass has no vehicle or one at this place;
 - a track that starts where a pass was lost a moment ago, or where a vehicle stood, goes on with that pass;
 - anything else opens a pass;
 - two open passes of one text, never seen side by side, are one vehicle: the later one is a duplicate view;
@@ -30,6 +30,8 @@ _DECIDED = 0.7
 _DECIDED_READS = 2
 # A lone plate that has opened no pass by then was lost before it could.
 _FORGET_LONE_S = 10.0
+# A new track with the plate of a pass is that pass's vehicle if it overlaps it by this much.
+_PARTLY = 0.3
 # How many reads look at a vehicle that was found again by its place.
 _VERIFY_READS = 2
 # Seen at once, two boxes are two views of one vehicle when one lies in the other by this much.
@@ -161,7 +163,7 @@ class PassBook:
         self, moment: Moment, vehicle: TrackedVehicle, plates: Iterable[TrackedPlate], seen: set[str]
     ) -> Pass:
         subject = (
-            self._by_its_plate(plates)
+            self._by_its_plate(vehicle.detection.box, plates)
             or self._by_its_place(moment, vehicle.detection.box, seen)
             or self._open(moment, vehicle.detection.box)
         )
@@ -169,10 +171,10 @@ class PassBook:
         self._by_vehicle[vehicle.track] = subject
         return subject
 
-    def _by_its_plate(self, plates: Iterable[TrackedPlate]) -> Pass | None:
+    def _by_its_plate(self, box: Box, plates: Iterable[TrackedPlate]) -> Pass | None:
         for plate in plates:
             subject = self._by_plate.get(plate.track) if plate.track is not None else None
-            if subject is not None and subject.lone_plate:
+            if subject is not None and (subject.lone_plate or box.iou(subject.box) >= _PARTLY):
                 return subject
         return None
 

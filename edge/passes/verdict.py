@@ -11,6 +11,9 @@ from edge.tuning import ReadingTuning
 from plates.event import Plate, PlateRead
 from plates.fusion import DEFAULTS, FusionSettings, WeightedRead, fuse
 
+# Beside a read this many times surer, a read is a guess and takes no part.
+_GUESS = 0.2
+
 WeighedReads = Sequence[tuple[PlateRead, float]]
 """Reads in the order they were made, each with the weight of its crop."""
 
@@ -70,14 +73,16 @@ class FusionJudge:
         found = groups(reads)
         if not found:
             return Verdict(None, (0.0,) * len(reads), 0)
+        best = max(reads[i][0].confidence for i in found[0])
+        taking_part = [i for i in found[0] if reads[i][0].confidence >= _GUESS * best]
         fused = fuse(
-            [WeightedRead(*reads[i]) for i in found[0]],
+            [WeightedRead(*reads[i]) for i in taking_part],
             expected_regions=self.expected_regions,
             settings=self.settings,
         )
         weights = [0.0] * len(reads)
         total = sum(fused.weights) or 1.0
-        for i, weight in zip(found[0], fused.weights, strict=True):
+        for i, weight in zip(taking_part, fused.weights, strict=True):
             weights[i] = weight / total
         text = fused.plate.text
         agreeing = sum(1 for i in found[0] if text and distance(reads[i][0].text, text) <= 1)
