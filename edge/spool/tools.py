@@ -1,17 +1,14 @@
-"""The spool for people: what lies in it, whether it is whole, and emptying it by hand."""
+"""The spool for people: what lies in it, and whether it is whole."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.spool.format import parse
 from edge.spool.recovery import Problem, examine, scan_directory
-from edge.spool.spool import Spool, SpoolRecord, SpoolSettings
 from edge.spool.watermark import read_watermark
 
 
@@ -59,19 +56,6 @@ def ls(directory: Path) -> list[SegmentInfo]:
     return infos
 
 
-def records(directory: Path) -> Iterator[SpoolRecord]:
-    """The records that wait, oldest first. Reads only, also while the pilot runs. Raises
-    FileNotFoundError."""
-    watermark = read_watermark(directory)
-    for path, held in scan_directory(directory):
-        data = path.read_bytes()
-        for sequence, offset in zip(held.sequences, held.offsets, strict=True):
-            found = parse(held.base, data, offset)
-            if sequence > watermark and found is not None:
-                moment = datetime.fromtimestamp(found[1] / 1e9, timezone.utc)
-                yield SpoolRecord(sequence, found[2], moment)
-
-
 def verify(directory: Path) -> Verification:
     """Check every byte. Reads only; while the pilot runs, a write under way is no problem. Raises
     FileNotFoundError."""
@@ -85,29 +69,6 @@ def verify(directory: Path) -> Verification:
     count = sum(len(held.sequences) for _, held in found)
     waiting = sum(sequence > watermark for _, held in found for sequence in held.sequences)
     return Verification(count, waiting, lost, tuple(problems), in_use)
-
-
-async def drain(
-    directory: Path,
-    send: Callable[[SpoolRecord], Awaitable[bool]],
-    settings: SpoolSettings | None = None,
-) -> int:
-    """Send what waits, oldest first, until nothing waits or `send` says False; the number that was sent.
-
-    Raises MeshError: SPOOL_IN_USE while the pilot runs, and whatever `send` raises; the rest then waits
-    on."""
-    spool = await Spool.open(directory, settings)
-    sent = 0
-    try:
-        while batch := await spool.read(0, 64):
-            for record in batch:
-                if not await send(record):
-                    return sent
-                await spool.acknowledge(record.sequence)
-                sent += 1
-        return sent
-    finally:
-        await spool.close()
 
 
 def _in_use(directory: Path) -> bool:
