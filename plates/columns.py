@@ -14,9 +14,8 @@ from plates.posterior import NONE, SYMBOLS, LogColumn
 _MISSED = math.log(0.05)  # a read shows nothing where there is a character
 _MISSED_AT_END = math.log(0.12)  # the same at either end, where plates are cut off
 _MISSED_RUN = math.log(0.2)  # the same for several characters at an end: part of the plate was hidden
-_INVENTED = math.log(
-    2.0
-)  # a character where there is none, against a certain wrong one where there is another
+# A character where there is none, against a certain wrong one where there is another.
+_INVENTED = math.log(2.0)
 _INVENTED_AT_END = math.log(6.0)  # the same at either end: frames, bolts, stickers
 _ABSENT = math.log(SYMBOLS - 1.0)  # that nothing stands here, against a certain character, before any read
 

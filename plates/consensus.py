@@ -11,10 +11,8 @@ from plates.event import PlateRead
 from plates.posterior import LogColumn, columns
 from plates.text import MAX_LENGTH
 
-_STRANGER, _KIN = (
-    0.35,
-    0.7,
-)  # agreement up to which a read shows another plate, and from which it shows this one
+_STRANGER = 0.35  # agreement up to which a read shows another plate
+_KIN = 0.7  # agreement from which a read shows this plate
 _NEGLIGIBLE = 1e-6  # reads of less than this quality, against the best, are left out
 _BACKBONES = 6  # distinct texts that are compared with each other
 

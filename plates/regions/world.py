@@ -8,7 +8,7 @@ _IN = (
     "AN AP AR AS BR CG CH DD DL DN GA GJ HP HR JH JK KA KL LA LD MH ML MN MP MZ NL OD OR PB PY RJ SK "
     "TG TN TR TS UA UK UP WB "
 )
-_VN = " ".join(f"{number:02d}" for number in (*range(11, 13), *range(14, 100)) if number != 13)
+_VN = " ".join(f"{number:02d}" for number in (11, 12, *range(14, 100)))
 _VIETNAMESE = "ABCDEFGHKLMNPRSTUVXYZ"
 _ID = (
     " A AA AB AD AE AG B BA BB BD BE BG BH BK BL BM BN BP D DA DB DC DD DE DG DH DK DL DM DN DP DR DS"
