@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -329,13 +330,13 @@ class Spool:
 def _open(cls: type[Spool], directory: Path, settings: SpoolSettings) -> Spool:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = lock_directory(directory)
-        try:
+        with ExitStack() as undo:
+            lock = lock_directory(directory)
+            undo.callback(os.close, lock)
             watermark = Watermark(directory)
+            undo.callback(watermark.close)
             found = recover(directory, watermark.value if watermark.known else None)
-        except BaseException:
-            os.close(lock)
-            raise
+            undo.pop_all()
     except OSError as error:
         message = f"{directory}: {error.strerror or error}"
         raise MeshError(Kind.UNAVAILABLE, "SPOOL_UNUSABLE", message) from error
@@ -352,6 +353,7 @@ def lock_directory(directory: Path) -> int:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
         except BlockingIOError:
             if time.monotonic() < until:
                 time.sleep(0.05)
@@ -359,7 +361,9 @@ def lock_directory(directory: Path) -> int:
             os.close(lock)
             message = f"{directory} is in use by another process (the pilot?)"
             raise MeshError(Kind.FAILED_PRECONDITION, "SPOOL_IN_USE", message) from None
-        return lock
+        except OSError:
+            os.close(lock)
+            raise
 
 
 def _read_all(wanted: Sequence[tuple[Segment, int, int]]) -> list[tuple[int, bytes] | None]:

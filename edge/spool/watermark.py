@@ -20,9 +20,8 @@ class Watermark:
     def __init__(self, directory: Path) -> None:
         self._file = os.open(directory / "watermark", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         data = os.pread(self._file, 2 * SLOT_BYTES, 0)
-        if (
-            len(data) < 2 * SLOT_BYTES
-        ):  # take the room now: a disk that is full later must not stop acknowledging
+        if len(data) < 2 * SLOT_BYTES:
+            # Take the room now: a disk that is full later must not stop acknowledging.
             os.pwrite(self._file, data.ljust(2 * SLOT_BYTES, b"\0"), 0)
         self.known, self.value, self._turn = _newest(data)
 

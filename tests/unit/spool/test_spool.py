@@ -516,7 +516,7 @@ async def test_a_lost_watermark_replays_and_loses_nothing(tmp_path: Path) -> Non
         assert await spool.append(b"x") == 101
 
 
-async def test_ls_verify_and_records(tmp_path: Path) -> None:
+async def test_ls_and_verify(tmp_path: Path) -> None:
     """The tools show what waits, also while the spool is in use, and verify finds each damage by file and
     offset."""
     async with opened(tmp_path) as spool:
@@ -525,7 +525,6 @@ async def test_ls_verify_and_records(tmp_path: Path) -> None:
         await spool.acknowledge(5)
         live = tools.verify(tmp_path)
         assert (live.waiting, live.whole, live.in_use) == (55, True, True)
-        assert [r.sequence for r in tools.records(tmp_path)] == list(range(6, 61))
     infos = tools.ls(tmp_path)
     assert sum(info.waiting for info in infos) == 55
     assert (infos[0].first, infos[-1].last) == (1, 60)
@@ -538,24 +537,13 @@ async def test_ls_verify_and_records(tmp_path: Path) -> None:
     assert str(infos[1].path) in str(found.problems[0])
 
 
-async def test_drain_by_hand(tmp_path: Path) -> None:
-    """Draining sends what waits in order and acknowledges each; it stops when told to, and not while in
-    use."""
-    sent: list[int] = []
-
-    async def send(record: SpoolRecord) -> bool:
-        if record.sequence == 6 and 6 not in sent and len(sent) == 5:
-            sent.append(0)
-            return False
-        sent.append(record.sequence)
-        return True
-
-    async with opened(tmp_path) as spool:
-        for n in range(1, 11):
-            await spool.append(payload(n))
-        with pytest.raises(MeshError, match="SPOOL_IN_USE"):
-            await tools.drain(tmp_path, send, SMALL)
-    assert await tools.drain(tmp_path, send, SMALL) == 5
-    assert await tools.drain(tmp_path, send, SMALL) == 5
-    assert sent == [1, 2, 3, 4, 5, 0, 6, 7, 8, 9, 10]
-    assert await tools.drain(tmp_path, send, SMALL) == 0
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open descriptors are listed by Linux only")
+async def test_a_spool_that_cannot_be_opened_holds_nothing(tmp_path: Path) -> None:
+    """After a failed start no descriptor is left open, and the directory is free for the next user."""
+    (tmp_path / f"{1:020d}.seg").mkdir()  # a segment that cannot be read
+    await asyncio.to_thread(os.getpid)  # the thread is there, with what it needs
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(MeshError, match="SPOOL_UNUSABLE"):
+            await Spool.open(tmp_path, SMALL)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
