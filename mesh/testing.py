@@ -1,10 +1,11 @@
 """A harness for tests, ours and those of who builds on the mesh: any service alone among in-memory
 neighbours, or the whole mesh in one process, over real gRPC.
 
-async with Harness() as mesh: await mesh.neighbour("detector", "ovr.alpr.v1.DetectorService", Detect=answer)
-# a function of the request await mesh.run("edge", edge_main, mesh.settings(EdgeSettings))
-# a process's own main response = await mesh.stub("ovr.alpr.v1.QueryService").GetEvent(request) assert
-("edge:edge.pass", "ingest:ovr.alpr.v1.IngestService/Publish") in mesh.edges()
+    async with Harness() as mesh:
+        await mesh.neighbour("detector", "ovr.alpr.v1.DetectorService", Detect=answer)  # of the request
+        await mesh.run("edge", edge_main, mesh.settings(EdgeSettings))  # a process's own main
+        event = await mesh.stub("ovr.alpr.v1.QueryService").GetEvent(request)
+        assert ("edge:edge.pass", "ingest:ovr.alpr.v1.IngestService/Publish") in mesh.edges()
 """
 
 from __future__ import annotations
