@@ -148,9 +148,9 @@ async def _post(
 
 def _retry_after(value: str) -> float | None:
     """The pause a server asked for, seconds: it says either seconds or a moment; None if neither."""
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

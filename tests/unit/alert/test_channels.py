@@ -96,7 +96,8 @@ async def test_answers_tell_whether_trying_again_helps(
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", None)]
+    ("value", "seconds"),
+    [("7", 7), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", None), ("\u00b2", None), ("9 9 9 9", None)],
 )
 async def test_the_pause_a_server_asks_for_is_taken(
     receiver: HttpReceiver, webhook: WebhookChannel, value: str, seconds: float | None
