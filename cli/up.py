@@ -49,13 +49,7 @@ async def _up(settings: MeshSettings, cameras: Path | None) -> None:
                 fail(f"another mesh has just been started in {settings.home.resolve()}")
             url = gateway_url()
             err().print(f"console {url}/   REST {url}/docs   Ctrl-C ends it")
-            gone = asyncio.ensure_future(supervisor.wait())
-            await asyncio.wait(
-                [gone, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED
-            )
-            if gone.done():
-                gone.result()
-            gone.cancel()
+            await until_stopped(supervisor, stop)
             err().print("[dim]draining[/]")
     except SupervisorError as error:
         fail(f"{error}\n(logs are in {settings.home / 'logs'})")
