@@ -20,9 +20,9 @@ from mesh.calls import MeshStream, Requests, code_of, with_trace
 from mesh.errors import STATUS, Kind, MeshError, from_rpc_error
 from mesh.retry import IDEMPOTENT, RetryBudget, RetryPolicy
 from mesh.server import message_options
-from mesh.settings import MeshSettings
+from mesh.settings import ConfigError, MeshSettings
 from mesh.telemetry import Telemetry, exemplar
-from mesh.tls import TlsFiles, channel_credentials, files
+from mesh.tls import Stamp, TlsFiles, channel_credentials, files
 
 OPTIONS = (
     ("grpc.enable_retries", 0),  # retries are ours: they need the deadline and the budget
@@ -93,11 +93,17 @@ class MeshChannel(grpc.aio.Channel):
             self._looked_at = time.monotonic()
             stamp = self._tls.stamp()
             if stamp != self._stamp:
-                self._stamp = stamp
-                old, self._channel = self._channel, self._open()
-                self.epoch += 1
-                self.soon(old.close(self.options.timeout))
+                self._exchange(stamp)
         return self._channel
+
+    def _exchange(self, stamp: Stamp) -> None:
+        try:
+            fresh = self._open()
+        except ConfigError:  # a file is being exchanged just now: the old connection serves until it is there
+            return
+        old, self._channel, self._stamp = self._channel, fresh, stamp
+        self.epoch += 1
+        self.soon(old.close(self.options.timeout))
 
     def soon(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside the calls; `close` waits for it."""

@@ -12,6 +12,9 @@ import grpc
 
 from mesh.settings import ConfigError, MeshSettings
 
+Stamp = tuple[tuple[int, int, int] | None, ...]
+"""Of each file: when it was changed, its size and its inode; None if it is not there."""
+
 
 @dataclass(frozen=True)
 class TlsFiles:
@@ -21,7 +24,7 @@ class TlsFiles:
     key: Path | None = None
     ca: Path | None = None
 
-    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+    def stamp(self) -> Stamp:
         """Changes whenever one of the files does."""
         return tuple(_stamp(path) for path in (self.cert, self.key, self.ca))
 

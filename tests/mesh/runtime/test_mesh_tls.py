@@ -119,6 +119,27 @@ async def test_a_client_follows_its_files(
         assert channel.epoch == 1
 
 
+async def test_a_client_waits_for_files_that_are_being_exchanged(
+    mesh: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a file is missing the old connection serves; the channel reconnects when it is there again."""
+    monkeypatch.setattr(client, "TLS_CHECK_SECONDS", 0.0)
+    authority = Authority(tmp_path)
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(authority.ca.read_bytes())
+    cert, key = authority.issue("server")
+    address = await serve(mesh, tls_cert=cert, tls_key=key)
+    async with connect(address, peer="detector", tls=TlsFiles(ca=trusted), options=ONCE) as channel:
+        stub = detector_pb2_grpc.DetectorServiceStub(channel)
+        assert (await stub.Detect(detect())).inference_ms == 1
+        trusted.unlink()
+        assert (await stub.Detect(detect())).inference_ms == 1
+        assert channel.epoch == 0
+        trusted.write_bytes(authority.ca.read_bytes() + b"\n")
+        assert (await stub.Detect(detect())).inference_ms == 1
+        assert channel.epoch == 1
+
+
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     """A certificate without its key, a missing file and a file that is no PEM are named by path or
     variable."""
