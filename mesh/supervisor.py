@@ -132,8 +132,9 @@ class _Child:
 
     async def _once(self) -> int:
         alive, watched = os.pipe()
-        output = self._open_log()
+        output: int | None = None
         try:
+            output = self._open_log()
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.argv,
                 env={**os.environ, **self.spec.env, SUPERVISOR_FD: str(alive)},

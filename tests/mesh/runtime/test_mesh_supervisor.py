@@ -205,3 +205,13 @@ async def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> Non
     assert await asyncio.to_thread(process.stdout.readline) == "down\n"
     process.wait()
     await until(lambda: not alive(pid))
+
+
+async def test_a_log_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    """A process whose output has nowhere to go is not kept running, and the reason is told."""
+    (tmp_path / "file").write_text("")
+    changes: list[Change] = []
+    spec = ProcessSpec("mute", ("/bin/true",), ready=_never, log=tmp_path / "file" / "mute.log")
+    with pytest.raises(SupervisorError, match="mute: exit 127"):
+        await Supervisor([spec], restarts=QUICK, on_change=changes.append).start()
+    assert any("File exists" in change.detail for change in changes)
