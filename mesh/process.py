@@ -7,7 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -62,19 +63,17 @@ async def _live(main: Main[S], settings: S, name: str, spans: Telemetry) -> int:
     process = Process(name, spans)
     _stop_on_signals(process.stop)
     _stop_with_supervisor(process.stop)
-    metrics = _serve_metrics(settings, spans)
     log = logs.logger("mesh.process")
     log.info("started", pid=os.getpid())
     try:
-        code = await main(settings, process)
+        with _metrics_page(settings, spans):
+            code = await main(settings, process)
     except ConfigError as error:
         log.error("configuration", problem=str(error))
         code = 2
     except Exception:  # the process boundary: the fault is logged whole, the exit code tells the supervisor
         log.exception("failed")
         code = 1
-    finally:
-        metrics()
     log.info("ended", code=code)
     return code
 
@@ -110,16 +109,22 @@ def _stop_with_supervisor(stop: asyncio.Event) -> None:
     loop.add_reader(number, on_end)
 
 
-def _serve_metrics(settings: MeshSettings, spans: Telemetry) -> Callable[[], None]:
+@contextmanager
+def _metrics_page(settings: MeshSettings, spans: Telemetry) -> Iterator[None]:
+    """Serve the metrics while the body runs. ConfigError if the address cannot be had."""
     if not settings.metrics_port:
-        return lambda: None
+        yield
+        return
     from prometheus_client import start_http_server
 
-    server, thread = start_http_server(settings.metrics_port, settings.metrics_host, spans.registry)
-
-    def close() -> None:
+    host, port = settings.metrics_host, settings.metrics_port
+    try:
+        server, thread = start_http_server(port, host, spans.registry)
+    except OSError as error:
+        raise ConfigError(f"metrics page on {host}:{port}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
         server.shutdown()
         server.server_close()
         thread.join(1.0)
-
-    return close

@@ -202,10 +202,13 @@ def _check_socket(settings: MeshSettings) -> None:
 
 
 def explain(cls: type[BaseSettings], error: ValidationError) -> Iterator[str]:
-    """One line for each setting that is wrong: variable, value and rule; secrets without their value."""
+    """A line for each fault: variable, value (not of secrets) and rule, or what a check of several says."""
     for item in error.errors(include_url=False):
-        field = str(item["loc"][0]) if item["loc"] else ""
-        name = field if field.startswith("OVR_") or not field else variable(cls, field)
+        if not item["loc"]:  # of several settings together: their values are not shown, some may be secret
+            yield f"configuration: {item['msg'].removeprefix('Value error, ')}"
+            continue
+        field = str(item["loc"][0])
+        name = field if field.startswith("OVR_") else variable(cls, field)
         path = ".".join([name, *map(str, item["loc"][1:])])
         value = "" if _secret(path) or item["type"] == "missing" else f"={item['input']!r}"
         yield f"configuration: {path}{value}: {item['msg']}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from mesh.settings import ConfigError, MeshSettings, load, load_yaml, table, variable
@@ -83,6 +84,47 @@ def test_secrets_are_masked() -> None:
     shown = table(ToySettings(smtp_password="hunter2"))
     assert shown["OVR_TOY_SMTP_PASSWORD"] == "***"
     assert "hunter2" not in json.dumps(shown)
+
+
+class PairSettings(ToySettings):
+    """Settings of which some fit together or not."""
+
+    @model_validator(mode="after")
+    def _together(self) -> PairSettings:
+        raise ConfigError("rules.yaml:3: rules: given twice")
+
+
+def test_a_fault_of_settings_together_shows_no_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a check of all settings says is printed as it stands, without the settings' values."""
+    monkeypatch.setenv("OVR_TOY_SMTP_PASSWORD", "hunter2")
+    with pytest.raises(SystemExit):
+        load(PairSettings)
+    assert capsys.readouterr().err == "configuration: rules.yaml:3: rules: given twice\n"
+
+
+def test_a_metrics_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """The process leaves with 2 and names the address; its main does not run."""
+    script = tmp_path / "toy.py"
+    script.write_text(
+        "from mesh.process import run\nfrom mesh.settings import MeshSettings\n"
+        "async def main(settings, process):\n    print('started')\n    return 0\n"
+        "run(main, MeshSettings, 'toy')\n"
+    )
+    root = str(Path(__file__).parents[3])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root}/gen"}
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env={**environment, "OVR_METRICS_PORT": str(port)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"metrics page on 127.0.0.1:{port}" in done.stderr
 
 
 def test_check_config_of_a_process(tmp_path: Path) -> None:
