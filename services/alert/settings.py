@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import AliasChoices, Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from mesh.settings import MeshSettings
@@ -21,7 +21,6 @@ class AlertSettings(MeshSettings):
 
     rules: Path = Field(
         default=SHIPPED_RULES,
-        validation_alias=AliasChoices("OVR_ALERT_RULES"),
         description="The file with rules and channels; read anew when it changes.",
     )
     reload_seconds: float = Field(
@@ -45,8 +44,9 @@ class AlertSettings(MeshSettings):
         default=600.0, gt=0, description="Time between two sweeps of what is too old."
     )
 
-    def check_files(self) -> None:
-        """See `MeshSettings`: the rules' file."""
+    @model_validator(mode="after")
+    def _readable(self) -> AlertSettings:
         from services.alert.rules_file import check_rules
 
         check_rules(self.rules)
+        return self

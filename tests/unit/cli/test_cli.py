@@ -123,6 +123,18 @@ def test_config_check_names_the_variable(ovr: CliRunner, monkeypatch: pytest.Mon
     assert "OVR_MAX_CALLS" in result.stderr
 
 
+def test_config_check_finds_faults_of_the_rules(
+    ovr: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A wrong alert rule is named with file, line and field."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules:\n  - {id: a, patterns: [AB1], match: nearly}\n")
+    monkeypatch.setenv("OVR_ALERT_RULES", str(rules))
+    result = ovr.invoke(app, ["config", "check"])
+    assert result.exit_code == 1
+    assert f"{rules}:2: rules.0.match" in result.stderr
+
+
 def test_configuration_reference_is_current(ovr: CliRunner) -> None:
     """docs/configuration.md is what the settings classes say."""
     result = ovr.invoke(app, ["config", "reference"])
