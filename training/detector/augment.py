@@ -64,7 +64,7 @@ class Library:
         else:
             name = self.real[int(rng.choice(len(self.real), p=self.real_weights))]
         picture = self.image(name)
-        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.18 else picture
+        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.3 else picture
 
 
 def _normalised(weights: list[float]) -> NDArray[np.float64]:
@@ -79,7 +79,7 @@ def sample(library: Library, size: int, rng: Rng) -> View:
         view = paste_anywhere(library, view, rng)
     if rng.random() < 0.04:
         view = quarter_turn(view, 1 if rng.random() < 0.5 else 3)
-    if rng.random() < 0.15:
+    if rng.random() < 0.05:
         caption(view, rng)
     return View(photometric(view.image, rng), view.boxes, view.ignore)
 

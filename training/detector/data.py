@@ -92,16 +92,18 @@ def prepare_crops(cfg: dict[str, Any], out: Path) -> Iterator[dict[str, Any]]:
             yield {"image": name, "weight": weight, "source": source}
 
 
-def prepare_synthetic_plates(count: int, seed: int, out: Path) -> Iterator[dict[str, Any]]:
-    """Render clean plates of every region for pasting."""
-    if not count:
+def prepare_synthetic_plates(cfg: dict[str, Any], out: Path) -> Iterator[dict[str, Any]]:
+    """Render clean plates for pasting: `plates` over all regions evenly, and `extra_plates` of some."""
+    if not cfg["plates"]:
         return
     from synth.fonts import training_faces
     from synth.plate import REGIONS, render_plate
 
-    rng, faces = np.random.default_rng(seed), training_faces()
-    for index in tqdm(range(count), desc="synthetic plates"):
-        plate = render_plate(REGIONS[index % len(REGIONS)], None, rng, faces=faces)
+    rng, faces = np.random.default_rng(cfg["seed"]), training_faces()
+    regions = [REGIONS[index % len(REGIONS)] for index in range(cfg["plates"])]
+    regions += [region for region, count in cfg["extra_plates"].items() for _ in range(count)]
+    for index, region in enumerate(tqdm(regions, desc="synthetic plates")):
+        plate = render_plate(region, None, rng, faces=faces)
         name = f"crops/synth_{index:05d}.jpg"
         cv2.imwrite(str(out / name), plate.image, [cv2.IMWRITE_JPEG_QUALITY, 95])
         yield {"image": name, "weight": 1.0, "source": "synthetic"}
@@ -135,7 +137,7 @@ def prepare(cfg: dict[str, Any]) -> Path:
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "crops").mkdir(exist_ok=True)
     records = list(prepare_photos(cfg, out)) + list(prepare_scenes(cfg, out))
-    crops = list(prepare_crops(cfg, out)) + list(prepare_synthetic_plates(cfg["plates"], cfg["seed"], out))
+    crops = list(prepare_crops(cfg, out)) + list(prepare_synthetic_plates(cfg, out))
     write_jsonl(out / "records.jsonl", (asdict(r) for r in records))
     write_jsonl(out / "crops.jsonl", crops)
     print(f"{len(records)} pictures and {len(crops)} plate crops in {out}")
