@@ -100,6 +100,8 @@ async def _demo(settings: MeshSettings, once: bool) -> bool:
             async with local_mesh(settings, env=env, on_change=progress.change) as supervisor:
                 progress.say(f"running {len(truth)} rendered vehicles past the camera")
                 done = await follow(settings, [str(clip)], camera=CAMERA, on_event=on_event)
+                if done.stopped:
+                    raise SystemExit(130)
                 alerts = await _alerts(settings)
                 good = _show(truth, done, alerts)
                 if not once and supervisor is not None:

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mesh.client import MeshChannel
@@ -23,15 +25,16 @@ LAST_EVENTS_SECONDS = 10.0
 
 
 class PilotError(Exception):
-    """The pilot ended badly; the message holds the end of its log."""
+    """The pilot ended badly; the message says why."""
 
 
 @dataclass
 class PilotRun:
-    """What came of a run: the summary the pilot wrote at its end, and the events seen."""
+    """What came of a run: the summary the pilot wrote at its end, the events seen, whether it was stopped."""
 
     summary: Mapping[str, Any] = field(default_factory=dict)
     events: list[event_pb2.PlateEvent] = field(default_factory=list)
+    stopped: bool = False
 
 
 async def follow(
@@ -44,6 +47,7 @@ async def follow(
 ) -> PilotRun:
     """Run the sources to their end; `on_event` hears of each pass once it is stored. Raises PilotError.
 
+    SIGINT and SIGTERM stop the pilot, which closes its open passes first; a second one ends it at once.
     The pilot gets a node id of its own, which tells its spool and its passes from any other pilot's here.
     """
     from mesh.client import connect
@@ -54,7 +58,9 @@ async def follow(
         seen = asyncio.Event()
         watch = asyncio.ensure_future(_watch(channel, node, run, on_event, seen))
         try:
-            run.summary = await _fly(settings, node, sources, camera, realtime)
+            run.summary = await _fly(settings, node, sources, camera, realtime, run)
+            if not run.summary["spool"]["events"]:  # all acknowledged, and no later run has this node id
+                shutil.rmtree(settings.home / "spool" / node, ignore_errors=True)
             expected = sum(run.summary["passes"]["closed"].values())
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_until(seen, lambda: len(run.events) >= expected), LAST_EVENTS_SECONDS)
@@ -105,12 +111,17 @@ async def watch_events(channel: MeshChannel) -> AsyncIterator[event_pb2.PlateEve
 
 
 async def _fly(
-    settings: MeshSettings, node: str, sources: Sequence[str], camera: str | None, realtime: bool
+    settings: MeshSettings,
+    node: str,
+    sources: Sequence[str],
+    camera: str | None,
+    realtime: bool,
+    run: PilotRun,
 ) -> Mapping[str, Any]:
     log = settings.home / "logs" / "pilot.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, log.open("ab") as output:
-        summary = Path(scratch) / "summary.json"
+        summary, begin = Path(scratch) / "summary.json", output.tell()
         argv = [sys.executable, "-m", "edge", "--summary", str(summary)]
         for source in sources:
             argv += ["--source", source]
@@ -118,19 +129,72 @@ async def _fly(
             argv += ["--camera", camera]
         if realtime:
             argv.append("--realtime")
-        env = {**os.environ, "OVR_NODE_ID": node, "OVR_LOG_FORMAT": "json"}
-        process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=output, stderr=output)
-        try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            process.terminate()  # closes its open passes, publishes them, then ends
-            await process.wait()
-            raise
+        code = await _live(argv, {"OVR_NODE_ID": node, "OVR_LOG_FORMAT": "json"}, output, run)
         if code != 0 or not summary.exists():
-            raise PilotError(f"the pilot ended with exit code {code}; the end of {log}:\n{_tail(log)}")
+            raise PilotError(f"the pilot ended with exit code {code}: {_why(log, begin)}")
         result: Mapping[str, Any] = json.loads(summary.read_text("utf-8"))
         return result
 
 
-def _tail(path: Path, lines: int = 5) -> str:
-    return "\n".join(path.read_text("utf-8", errors="replace").splitlines()[-lines:])
+async def _live(argv: Sequence[str], env: Mapping[str, str], output: IO[bytes], run: PilotRun) -> int:
+    """The pilot's process from start to exit code.
+
+    It has a session of its own, so that Ctrl-C reaches it once, from here; and a pipe whose end stops it
+    should this process be killed.
+    """
+    from mesh.process import SUPERVISOR_FD
+
+    alive, watched = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            env={**os.environ, **env, SUPERVISOR_FD: str(alive)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(alive,),
+            start_new_session=True,
+        )
+    finally:
+        os.close(alive)
+
+    def stop() -> None:
+        run.stopped = True
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+
+    try:
+        with _on_signals(stop):
+            return await process.wait()
+    except asyncio.CancelledError:
+        stop()
+        await process.wait()
+        raise
+    finally:
+        os.close(watched)
+
+
+@contextlib.contextmanager
+def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _why(log: Path, begin: int, lines: int = 5) -> str:
+    """What the pilot logged as the reason of its end, from byte `begin` on; else the log's last lines."""
+    said = log.read_bytes()[begin:].decode("utf-8", errors="replace").splitlines()
+    problems: list[str] = []
+    for line in said:
+        with contextlib.suppress(json.JSONDecodeError, AttributeError):
+            entry = json.loads(line)
+            problem = entry.get("problem") or (entry.get("why") if entry.get("state") == "failed" else None)
+            if problem and problem not in problems:
+                problems.append(str(problem))
+    return "\n".join(problems or said[-lines:])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import peers
-from cli.console import err, fail, json_line, out, pass_line
+from cli.console import complain, err, fail, json_line, out, pass_line
 from cli.processes import PARTS
 from cli.progress import Progress
 
@@ -34,7 +34,8 @@ def run(
 ) -> None:
     """Run sources through the whole mesh: a line for each closed pass, then a summary.
 
-    Joins the mesh that runs in the data directory (`ovr up`), or starts one for the time being.
+    Joins the mesh that runs in the data directory (`ovr up`), or starts one for the time being. Ctrl-C ends
+    the run early: open passes are closed, stored and counted like the others.
 
     Example: ovr run gate.mp4 --camera gate-1
     """
@@ -51,6 +52,10 @@ def run(
         print(orjson.dumps({"summary": done.summary}).decode())
     else:
         print_summary(done.summary)
+    if waiting := done.summary["spool"]["events"]:
+        complain(f"{waiting} passes could not be published yet; `ovr spool drain` does it")
+    if done.stopped:
+        raise SystemExit(130)
 
 
 async def _run(
@@ -73,10 +78,12 @@ async def _run(
     try:
         with progress.show("starting the mesh"):
             parts = [part for part in PARTS if part.name != "gateway"]
-            async with local_mesh(settings, parts=parts, on_change=progress.change):
-                progress.say(f"running {', '.join(sources)}")
+            async with local_mesh(settings, parts=parts, on_change=progress.change) as own:
+                where = "" if own is not None else f" through the mesh in {settings.home.resolve()}"
+                progress.say(f"running {', '.join(sources)}{where}")
                 done = await follow(settings, sources, camera=camera, realtime=realtime, on_event=on_event)
-                progress.say("stopping the mesh")
+                if own is not None:
+                    progress.say("stopping the mesh")
                 return done
     except (SupervisorError, PilotError) as error:
         fail(f"{error}\n(logs are in {settings.home / 'logs'})")

@@ -1,0 +1,89 @@
+"""The pilot as `ovr run` keeps it: stopped once, in order, and its end explained."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cli.pilot import PilotRun, _live, _why
+
+# A pilot that says when it can be stopped, and how often it is.
+PILOT = """
+import signal, sys, time
+count = 0
+def told(number, frame):
+    global count
+    count += 1
+signal.signal(signal.SIGINT, told)
+signal.signal(signal.SIGTERM, told)
+print("ready", flush=True)
+end = time.monotonic() + 20
+while not count and time.monotonic() < end:
+    time.sleep(0.01)
+time.sleep(0.5)
+print("told", count, flush=True)
+"""
+
+# A command whose process group gets Ctrl-C, as a terminal gives it.
+COMMAND = """
+import asyncio, sys
+from cli.pilot import PilotRun, _live
+run = PilotRun()
+with open(sys.argv[2], "wb") as output:
+    code = asyncio.run(_live([sys.executable, "-c", sys.argv[1]], {}, output, run))
+print(code, run.stopped)
+"""
+
+
+def test_ctrl_c_reaches_the_pilot_once(tmp_path: Path) -> None:
+    """Ctrl-C in a terminal goes to the whole process group, but the pilot drains: it is told once."""
+    log = tmp_path / "log"
+    command = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, PILOT, str(log)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (log.exists() and "ready" in log.read_text("utf-8")):
+        assert command.poll() is None
+    os.killpg(command.pid, signal.SIGINT)
+    said, _ = command.communicate(timeout=20)
+    assert said.split() == ["0", "True"]
+    assert log.read_text("utf-8").splitlines() == ["ready", "told 1"]
+
+
+def _until_written(descriptor: int) -> None:
+    while not os.fstat(descriptor).st_size:
+        time.sleep(0.01)
+
+
+async def test_a_cancelled_run_stops_its_pilot() -> None:
+    """Whoever gives the run up leaves no process behind."""
+    run = PilotRun()
+    with tempfile.TemporaryFile() as output:
+        live = asyncio.ensure_future(_live([sys.executable, "-c", PILOT], {}, output, run))
+        await asyncio.to_thread(_until_written, output.fileno())
+        live.cancel()
+        await asyncio.wait([live])
+    assert live.cancelled()
+    assert run.stopped
+
+
+def test_the_end_is_explained_by_what_the_pilot_logged(tmp_path: Path) -> None:
+    """Of this run's log the problems count, each once; without any, the last lines."""
+    log = tmp_path / "pilot.log"
+    earlier = '{"problem": "of an earlier run"}\n'
+    log.write_text(
+        earlier + '{"state": "failed", "why": "a.mp4: cannot be opened"}\n'
+        '{"state": "failed", "why": "a.mp4: cannot be opened"}\n{"event": "ended"}\nno JSON\n',
+        "utf-8",
+    )
+    assert _why(log, len(earlier)) == "a.mp4: cannot be opened"
+    log.write_text("Traceback\nOSError: why\n", "utf-8")
+    assert _why(log, 0).endswith("OSError: why")
