@@ -23,8 +23,9 @@ STYLES = {
 
 
 def out() -> Console:
-    """Where results go."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    """Where results go; into a pipe or a file tables are as wide as what they hold."""
+    width = None if sys.stdout.isatty() else 1000
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=width)
 
 
 def err() -> Console:

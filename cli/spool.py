@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli import peers
 from cli.console import complain, fail, out
@@ -30,7 +30,7 @@ def list_spools(directory: Directory = None) -> None:
     """
     from edge.spool.tools import ls
 
-    table = Table("segment", "records", "waiting", "bytes", "oldest", box=None, pad_edge=False)
+    table = Table(Column("segment", overflow="fold"), "records", "waiting", "bytes", "oldest", box=None, pad_edge=False)
     for spool in _spools(directory):
         for segment in ls(spool):
             oldest = f"{segment.oldest:%Y-%m-%d %H:%M:%S}" if segment.oldest else ""
