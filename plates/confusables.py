@@ -63,3 +63,8 @@ def confusables(char: str) -> Mapping[str, float]:
 def fold(text: str) -> str:
     """`text` with each character replaced by the first of its group: equal for texts that look alike."""
     return text.translate(_FOLD)
+
+
+def equal_folded(one: str, other: str) -> bool:
+    """Whether two normalised texts differ in nothing but characters that look alike."""
+    return fold(one) == fold(other)

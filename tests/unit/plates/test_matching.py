@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plates import matching
-from plates.confusables import GROUPS, confusables, fold
+from plates.confusables import GROUPS, confusables, equal_folded, fold
 from plates.text import CHARACTERS, normalise
 
 TEXTS = st.text(alphabet=CHARACTERS, max_size=9)
@@ -44,21 +44,54 @@ def test_one_edit_finds_every_edit(text: str, data: st.DataObject) -> None:
         assert matching.one_edit(text, edited)
 
 
+@given(TEXTS.filter(bool), TEXTS)
+def test_one_edit_patterns_are_one_edit(wanted: str, text: str) -> None:
+    """The wildcard patterns for an index fit exactly the texts within one edit."""
+    found = any(matching.wildcard(text, pattern) for pattern in matching.one_edit_patterns(wanted))
+    assert found == matching.one_edit(text, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "fits"),
+    [
+        ("AB12", "AB*", True),
+        ("AB12", "*", True),
+        ("", "*", True),
+        ("AB12", "A?1*", True),
+        ("AB12", "A?12?", False),
+        ("AB12", "AB12", True),
+        ("AB12", "?B1?", True),
+        ("AB12", "**2", True),
+        ("AB12", "B*", False),
+    ],
+)
+def test_wildcards(text: str, pattern: str, fits: bool) -> None:
+    """A star stands for any run, a question mark for one character."""
+    assert matching.wildcard(text, pattern) is fits
+
+
 def test_confusables_count_as_equal_when_asked() -> None:
     """O and 0 are equal in every kind of match with confusables, and in none without."""
     for match, wanted in (
         (matching.exact, "AB0I"),
         (matching.prefix, "AB0"),
+        (matching.wildcard, "?B0*"),
         (matching.one_edit, "ABC0"),
     ):
         assert match("ABOI" if match is not matching.one_edit else "AXCO", wanted, confusables=True)
         assert not match("ABOI" if match is not matching.one_edit else "AXCO", wanted)
 
 
+def test_a_hostile_wildcard_is_quick() -> None:
+    """Many stars against a text that does not fit return at once."""
+    assert not matching.wildcard("A" * 16, "*A" * 15 + "*B")
+
+
 @given(TEXTS)
 def test_folding_is_stable(text: str) -> None:
-    """Folding twice changes nothing more."""
+    """Folding twice changes nothing more, and equality under folding is that of the folded texts."""
     assert fold(fold(text)) == fold(text)
+    assert equal_folded(text, fold(text))
 
 
 def test_confusions_are_symmetric_and_groups_disjoint() -> None:
