@@ -17,17 +17,15 @@ from dataclasses import dataclass
 
 from edge.passes.moment import Moment
 from edge.passes.record import Ending, Pass, Read, Stillness
-from edge.passes.texts import contradict, same
-from edge.passes.verdict import Judge, groups
+from edge.passes.regroup import decided, decided_text, hand_over, take_in, two_vehicles
+from edge.passes.texts import same
+from edge.passes.verdict import Judge
 from edge.tracking.tracker import TrackedFrame, TrackedPlate, TrackedVehicle
 from edge.tuning import PassTuning
 from plates.event import Box, Clock, Detection, ModelInfo, ObjectClass
 
 # A track that the tracker gave a new number is found again at once, or it is another vehicle.
 _SWITCH_S = 0.6
-# Two texts must each be this sure, by this many reads, before they merge or split passes.
-_DECIDED = 0.7
-_DECIDED_READS = 2
 # A lone plate that has opened no pass by then was lost before it could.
 _FORGET_LONE_S = 10.0
 # A new track with the plate of a pass is that pass's vehicle if it overlaps it by this much.
@@ -283,74 +281,34 @@ class PassBook:
 
     def _split(self, subject: Pass) -> bool:
         """One track, two vehicles: the reads before and after a moment are of two plates."""
-        if subject.last.single:
+        parts = two_vehicles(subject, self._judge)
+        if parts is None:
             return False
-        found = groups([(r.read, r.weight) for r in subject.reads])
-        if len(found) < 2:
-            return False
-        early, late = sorted(found[:2], key=lambda g: g[0])
-        cut = subject.reads[late[0]].moment
-        if subject.reads[early[-1]].moment.sequence >= cut.sequence:
-            return False
-        before = [r for r in subject.reads if r.moment.sequence < cut.sequence]
-        after = [r for r in subject.reads if r.moment.sequence >= cut.sequence]
-        if not self._two_plates(before, after):
-            return False
-        self._divide(subject, before, after)
-        return True
-
-    def _two_plates(self, before: list[Read], after: list[Read]) -> bool:
-        one = self._judge([(r.read, r.weight) for r in before])
-        other = self._judge([(r.read, r.weight) for r in after])
-        return (
-            one.plate is not None
-            and other.plate is not None
-            and min(one.confidence, other.confidence) >= _DECIDED
-            and min(one.agreeing, other.agreeing) >= _DECIDED_READS
-            and contradict(one.plate.text, other.plate.text)
-        )
-
-    def _divide(self, subject: Pass, before: list[Read], after: list[Read]) -> None:
-        """The pass ends with the reads `before`; its tracks go on in a new pass with the reads `after`."""
-        later = self._open(after[0].moment, subject.box)
-        later.last = subject.last
-        later.stillness = subject.stillness
-        later.moved = subject.moved
-        later.frames_seen = max(1, len({r.moment.sequence for r in after}))
-        later.plates_seen = len(after)
-        later.max_plate_width = max(r.box.width for r in after)
-        later.max_height, later.classes = subject.max_height, subject.classes.copy()
-        later.path = [(at, box) for at, box in subject.path if at >= after[0].moment.at]
-        later.models = list(subject.models)
-        later.views = subject.views.copy()
-        later.vehicle_tracks, later.plate_tracks = subject.vehicle_tracks, subject.plate_tracks
-        later.set_reads(after)
-        later.reading.taken = len(after)
-        subject.vehicle_tracks, subject.plate_tracks = set(subject.vehicle_tracks), set(subject.plate_tracks)
-        self._rebind(subject, later)
-        subject.set_reads(before)
-        subject.last = before[-1].moment
-        subject.path = [(at, box) for at, box in subject.path if at < after[0].moment.at]
+        before, after = parts
+        cut = after[0].moment
+        # the track may have jumped to a vehicle that has a pass, but not to one that was seen elsewhere since
+        known = [
+            p for p in self._passes if p.last.sequence < cut.sequence or _one_vehicle(p.box, subject.box)
+        ]
+        heir = self._with_text(decided(after, self._judge), subject, known) or self._open(cut, subject.box)
+        hand_over(subject, heir, before, after)
+        self._rebind(subject, heir)
         self._retire(subject, Ending.GONE)
+        return True
 
     def _merge(self, subject: Pass) -> None:
         """Two passes, one vehicle: the same decided text, never seen side by side."""
-        verdict = subject.verdict(self._judge)
-        if verdict.plate is None or verdict.confidence < _DECIDED or verdict.agreeing < _DECIDED_READS:
+        text = decided_text(subject, self._judge)
+        if not text or subject.last.single:
             return
-        for other in self._passes:
-            rival = other.verdict(self._judge)
-            if (
-                other is not subject
-                and rival.plate is not None
-                and rival.confidence >= _DECIDED
-                and rival.agreeing >= _DECIDED_READS
-                and same(verdict.plate.text, rival.plate.text)
-                and frozenset((subject.event_id, other.event_id)) not in self._side_by_side
-                and not subject.last.single
-            ):
-                self._absorb(*self._elder(subject, other))
-                return
+        apart = [p for p in self._passes if frozenset((subject.event_id, p.event_id)) in self._side_by_side]
+        other = self._with_text(text, subject, [p for p in self._passes if p not in apart])
+        if other is not None:
+            self._absorb(*self._elder(subject, other))
+
+    def _with_text(self, text: str, subject: Pass, among: Iterable[Pass]) -> Pass | None:
+        """The first of these passes, other than `subject`, that is decided on this text."""
+        return next((p for p in among if p is not subject and same(text, decided_text(p, self._judge))), None)
 
     @staticmethod
     def _elder(one: Pass, other: Pass) -> tuple[Pass, Pass]:
@@ -360,27 +318,9 @@ class PassBook:
         return (one, other) if one.first.sequence <= other.first.sequence else (other, one)
 
     def _absorb(self, into: Pass, other: Pass) -> None:
-        """`other` was a second view of `into`: everything it has goes there, and it ends as a duplicate."""
-        into.set_reads([*into.reads, *other.reads])
-        into.vehicle_tracks |= other.vehicle_tracks
-        into.plate_tracks |= other.plate_tracks
-        into.frames_seen += other.frames_seen
-        into.plates_seen += other.plates_seen
-        into.classes.update(other.classes)
-        into.max_height = max(into.max_height, other.max_height) if not other.lone_plate else into.max_height
-        into.max_plate_width = max(into.max_plate_width, other.max_plate_width)
-        into.reading.taken += other.reading.taken
-        into.first = min(into.first, other.first, key=lambda m: m.sequence)
-        if other.last.sequence > into.last.sequence:
-            into.last, into.box, into.stillness = other.last, other.box, other.stillness
-        into.moved |= other.moved
-        if into.lone_plate == other.lone_plate:
-            into.path = sorted([*into.path, *other.path], key=lambda p: p[0])
-        for model in other.models:
-            into.note_model(model)
-        into.views.take_over(other.views)
+        """`other` was a second view of `into`, and ends as a duplicate."""
+        take_in(into, other)
         self._rebind(other, into)
-        other.merged_into = into
         self._retire(other, Ending.DUPLICATE)
 
     # -- closing

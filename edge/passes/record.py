@@ -68,7 +68,7 @@ class ReadingState:
     refused: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Pass:
     """One vehicle (or lone plate) before one camera, from its first frame to its last."""
 

@@ -104,10 +104,6 @@ class Views:
                 kept.append(slot)
         self._slots = kept[:_TEXTS_KEPT]
 
-    def copy(self) -> Views:
-        """The same views, to go on with separately."""
-        return Views(list(self._slots))
-
 
 def _order(slot: tuple[str, Rank, View]) -> tuple[int, float]:
     return slot[1].kind, slot[1].value

@@ -239,3 +239,24 @@ def test_sign_stays_apart_from_the_vehicles_that_pass_it() -> None:
     assert sorted(c.subject.lone_plate for c in closed) == [False, True]
     assert [c.subject.plates_seen for c in closed if not c.subject.lone_plate] == [0]
     assert not any(c.subject.moved for c in closed if c.subject.lone_plate)
+
+
+def test_track_that_jumps_to_a_parked_car_opens_nothing() -> None:
+    """A track that leaves its vehicle for a parked car it passed goes on with the parked car's pass."""
+    parked = Car(A, 0, (400, 300), (400, 300), 30, wait=120, hidden=frozenset(range(60, 151)))
+    road = Road([parked])
+    for index in range(60):
+        road.step(index)
+    # another car drives in before it; the tracker then takes the parked car for that one
+    for index in range(60, 100):
+        box = Box(20.0 * min(index - 60, 19), 300, 200, 160)
+        text = B if index < 78 else A
+        track = TrackedFrame((TrackedVehicle(99, vehicle(box)),), (TrackedPlate(None, plate_of(box), 99),))
+        for sighting in road.book.observe(moment(index), track):
+            if index % 3 == 0:
+                read = Read(moment(index), plate_of(box).box, read_of(text), 0.5, 1.0)
+                road.book.add_read(sighting.subject, read)
+        road.closed += road.book.due(moment(index).at)
+    road.closed += road.book.close_all(Ending.GONE)
+    assert sorted(road.texts()) == sorted([A, B])
+    assert road.book.opened == 2
