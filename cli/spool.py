@@ -30,7 +30,8 @@ def list_spools(directory: Directory = None) -> None:
     """
     from edge.spool.tools import ls
 
-    table = Table(Column("segment", overflow="fold"), "records", "waiting", "bytes", "oldest", box=None, pad_edge=False)
+    columns = (Column("segment", overflow="fold"), "records", "waiting", "bytes", "oldest")
+    table = Table(*columns, box=None, pad_edge=False)
     for spool in _spools(directory):
         for segment in ls(spool):
             oldest = f"{segment.oldest:%Y-%m-%d %H:%M:%S}" if segment.oldest else ""
