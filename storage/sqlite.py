@@ -78,6 +78,15 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writer, self._write, work, durable)
 
+    async def sweep(self, chunk: Work[int]) -> int:
+        """Run `chunk` in a transaction each until it says 0; the sum. A power failure may undo the last ones.
+
+        For removals: other writers get their turn between the chunks."""
+        total = 0
+        while count := await self.write(chunk, durable=False):
+            total += count
+        return total
+
     def _write(self, work: Work[T], durable: bool) -> T:
         connection = self._write_connection
         assert connection is not None

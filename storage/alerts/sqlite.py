@@ -201,13 +201,8 @@ class SqliteAlertStore:
             " AND due_us IS NOT NULL) LIMIT ?)"
         )
 
-        def work(connection: sqlite3.Connection) -> int:
-            return connection.execute(statement, (to_us(moment), _DELETE_CHUNK)).rowcount
-
-        deleted = 0
-        while count := await self._database.write(work):
-            deleted += count
-        return deleted
+        before = to_us(moment)
+        return await self._database.sweep(lambda c: c.execute(statement, (before, _DELETE_CHUNK)).rowcount)
 
     async def check(self) -> None:
         """See the port."""

@@ -142,12 +142,7 @@ class SqliteLog:
     ) -> int:
         """See the port."""
         before = _now_us() - int(max_age / timedelta(microseconds=1)) if max_age is not None else None
-        removed = 0
-        while count := await self._database.write(
-            lambda connection: _trim_chunk(connection, topic, before, max_bytes), durable=False
-        ):
-            removed += count
-        return removed
+        return await self._database.sweep(lambda c: _trim_chunk(c, topic, before, max_bytes))
 
     async def check(self) -> None:
         """See the port."""

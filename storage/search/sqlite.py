@@ -132,10 +132,7 @@ class SqliteSearchIndex:
     async def delete_older_than(self, moment: datetime) -> int:
         """See the port."""
         before = to_us(moment)
-        deleted = 0
-        while count := await self._database.write(lambda c: _delete_chunk(c, before), durable=False):
-            deleted += count
-        return deleted
+        return await self._database.sweep(lambda c: _delete_chunk(c, before))
 
     async def check(self) -> None:
         """See the port."""
