@@ -7,11 +7,12 @@ of its own on the log, so that it is there once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from mesh.errors import MeshError
 from mesh.logs import logger
+from mesh.waiting import first_of
 from storage.alerts.port import Alert, AlertStore, Change
 from storage.log.port import (
     ALERTS,
@@ -57,7 +58,7 @@ class Announcer:
                 pause = _STORE_PAUSE
             if last:
                 return
-            await self._wait(stop, pause)
+            await first_of(stop, self._changed, timeout=pause)
 
     async def step(self) -> int:
         """Announce the oldest changes; how many."""
@@ -75,12 +76,6 @@ class Announcer:
         key = alert.event.camera_id.encode()
         return NewRecord(key, self._encode(alert), headers, id=f"{alert.alert_id} {change.sequence}")
 
-    async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
-        tasks = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._changed.wait())]
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -90,7 +85,7 @@ class Watched:
     cursor: str
 
 
-async def watch(log: Log, cursor: str) -> AsyncIterator[Watched]:
+async def watch(log: Log, cursor: str) -> AsyncGenerator[Watched, None]:
     """Alerts as they fire or change, after `cursor`; a sign of life at once and whenever nothing happens.
 
     INVALID for a cursor that is none, OUT_OF_RANGE for one that is too old.

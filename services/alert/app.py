@@ -12,8 +12,6 @@ from typing import Any
 
 import httpx
 
-from mesh.errors import MeshError
-from mesh.logs import logger
 from mesh.process import Process
 from mesh.server import MeshServer, Service
 from ovr.alpr.v1 import alert_pb2_grpc
@@ -31,6 +29,7 @@ from storage.alerts.port import AlertStore
 from storage.images.port import ImageStore
 from storage.log.consumer import Consumer
 from storage.log.port import PLATE_EVENTS, Log, LogReader
+from storage.retention import Sweep, sweep_for_ever
 
 GROUP = AlertSettings.service
 
@@ -54,6 +53,7 @@ class AlertProcess:
         self._settings = settings
         self._stop = process.stop
         self._store = store
+        self._telemetry = telemetry
         self.rules = Rulebook(settings.rules, partial(load_rules, client=client), telemetry)
         self.announcer = Announcer(store, log, alert_to_bytes)
         self.courier = Courier(
@@ -96,33 +96,29 @@ class AlertProcess:
             self.consumer.run(self._stop),
             self.courier.run(self._stop),
             self.rules.watch(self._stop, self._settings.reload_seconds),
-            self._sweep(),
         ]
         all_done = asyncio.Event()  # the announcer goes last, for what the others leave it
         async with self.server:
             tasks = [asyncio.create_task(work) for work in works]
             announcing = asyncio.create_task(self.announcer.run(all_done))
-            await asyncio.wait([*tasks, announcing], return_when=asyncio.FIRST_COMPLETED)
+            sweep = sweep_for_ever(self._sweeps(), self._settings.retention_seconds, self._telemetry)
+            sweeping = asyncio.create_task(sweep)
+            await asyncio.wait([*tasks, announcing, sweeping], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
-            await asyncio.wait(tasks)
+            sweeping.cancel()
+            await asyncio.wait([*tasks, sweeping])
             all_done.set()
             await asyncio.wait([announcing])
-        for task in [*tasks, announcing]:
-            task.result()
+        for task in [*tasks, announcing, sweeping]:
+            if not task.cancelled():  # a sweep that was cancelled has ended well
+                task.result()
 
-    async def _sweep(self) -> None:
-        """Delete alerts that are older than is kept, from time to time, until told to stop."""
-        days, log = self._settings.alert_days, logger("alert.retention")
-        while not self._stop.is_set():
-            if days > 0:
-                try:
-                    count = await self._store.delete_older_than(utc_now() - timedelta(days=days))
-                    log.info("alerts removed", count=count)
-                except MeshError as error:
-                    log.warning("not swept", error=str(error))
-            waiting = asyncio.ensure_future(self._stop.wait())
-            await asyncio.wait([waiting], timeout=self._settings.retention_seconds)
-            waiting.cancel()
+    def _sweeps(self) -> dict[str, Sweep]:
+        """What is kept only for a time: alerts, if so configured."""
+        days, store = self._settings.alert_days, self._store
+        if days <= 0:
+            return {}
+        return {"alerts": lambda: store.delete_older_than(utc_now() - timedelta(days=days))}
 
 
 def keep_addresses_quiet() -> None:

@@ -17,6 +17,7 @@ from mesh import names
 from mesh.errors import MeshError
 from mesh.logs import logger
 from mesh.telemetry import Telemetry, exemplar
+from mesh.waiting import first_of
 from services.alert.channels.port import Channel, DeliveryError
 from services.alert.core import Clock, utc_now
 from services.alert.notices import Notices
@@ -80,10 +81,10 @@ class Courier:
             try:
                 self._due.clear()
                 if await self.step() == 0:
-                    await self._wait(stop, await self._idle_seconds())
+                    await first_of(stop, self._due, timeout=await self._idle_seconds())
             except MeshError as error:
                 self._log.warning("trying again", error=str(error))
-                await self._wait(stop, _STORE_PAUSE)
+                await first_of(stop, self._due, timeout=_STORE_PAUSE)
 
     async def step(self) -> int:
         """Try what is due now; how many deliveries that were."""
@@ -153,9 +154,3 @@ class Courier:
         if next_due is None:
             return _IDLE_SECONDS
         return min(_IDLE_SECONDS, max(0.0, (next_due - self._clock()).total_seconds()))
-
-    async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
-        tasks = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._due.wait())]
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()

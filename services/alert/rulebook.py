@@ -12,6 +12,7 @@ from mesh import names
 from mesh.logs import logger
 from mesh.settings import ConfigError
 from mesh.telemetry import Telemetry
+from mesh.waiting import first_of
 from services.alert.rules_file import RuleSet
 
 _Stamp = tuple[int, int, int]
@@ -43,9 +44,7 @@ class Rulebook:
     async def watch(self, stop: asyncio.Event, seconds: float) -> None:
         """Look for a changed file every `seconds` until `stop`."""
         while not stop.is_set():
-            waiting = asyncio.ensure_future(stop.wait())
-            await asyncio.wait([waiting], timeout=seconds)
-            waiting.cancel()
+            await first_of(stop, timeout=seconds)
             await self.refresh()
 
     async def refresh(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from ovr.alpr.v1 import alert_pb2, alert_pb2_grpc
@@ -40,8 +41,9 @@ class AlertServicer(alert_pb2_grpc.AlertServiceServicer):
         self, request: alert_pb2.WatchAlertsRequest, context: Any
     ) -> AsyncIterator[alert_pb2.WatchAlertsResponse]:
         """Alerts as they fire or change."""
-        async for watched in watch(self._log, request.cursor):
-            yield watched_to_wire(watched.value, watched.cursor)
+        async with aclosing(watch(self._log, request.cursor)) as answers:
+            async for watched in answers:
+                yield watched_to_wire(watched.value, watched.cursor)
 
     async def Acknowledge(  # noqa: N802
         self, request: alert_pb2.AcknowledgeRequest, context: Any

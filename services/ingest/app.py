@@ -11,12 +11,12 @@ from mesh.process import Process
 from mesh.server import MeshServer, Service
 from ovr.alpr.v1 import ingest_pb2_grpc
 from services.ingest.core import Ingest
-from services.ingest.retention import Sweep, sweep_for_ever
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import IngestSettings
 from storage import embedded
 from storage.images.port import ImageStore
 from storage.log.port import SYSTEM_METRICS, TOPICS, Log
+from storage.retention import Sweep, sweep_for_ever
 
 SERVICE_NAME = "ovr.alpr.v1.IngestService"
 _STATUS_AGE = timedelta(days=1)

@@ -10,10 +10,10 @@ from typing import Any
 from mesh.health import Check
 from mesh.process import Process
 from mesh.server import MeshServer
-from services.ingest.retention import sweep_for_ever
 from services.ingest.settings import ConsumerSettings
 from storage.events.port import EventStore
 from storage.log.consumer import Consumer
+from storage.retention import sweep_for_ever
 from storage.search.port import SearchIndex
 
 
@@ -45,6 +45,9 @@ async def consume(
         await asyncio.wait(tasks)
     for task in background:
         task.cancel()
-    for task in tasks:
-        task.result()
+    if background:
+        await asyncio.wait(background)
+    for task in (*tasks, *background):
+        if not task.cancelled():  # a sweep that was cancelled has ended well
+            task.result()
     return 0

@@ -15,6 +15,7 @@ from mesh.errors import Kind, MeshError
 from mesh.logs import logger
 from mesh.names import SpanName
 from mesh.telemetry import Telemetry
+from mesh.waiting import first_of
 from storage.log.deadletter import dead_letter_of
 from storage.log.port import HEADER_TRACEPARENT, PLATE_EVENTS_DLQ, LogReader, LogWriter, NewRecord, Record
 
@@ -88,7 +89,8 @@ class Consumer(Generic[T]):
                 self._retries.labels(*self._labels, error.reason).inc()
                 self._logger.warning("trying again", error=str(error), failures=failures)
                 await self._reader.rewind()
-                await _pause(stop, min(_MAX_PAUSE, self._retry_seconds * 2 ** min(failures - 1, 10)))
+                pause = min(_MAX_PAUSE, self._retry_seconds * 2 ** min(failures - 1, 10))
+                await first_of(stop, timeout=pause * random.uniform(0.5, 1.0))
 
     async def step(self, stop: asyncio.Event | None = None) -> int:
         """Handle one batch, waiting a second for it at most; how many records it had. MeshError if it must be
@@ -170,9 +172,3 @@ class Consumer(Generic[T]):
     def _letter(self, record: Record, error: MeshError) -> NewRecord:
         self._logger.warning("dead letter", offset=record.offset, reason=error.reason, error=error.message)
         return dead_letter_of(record, reason=error.reason, error=error.message, consumer=self._group)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    waiting = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([waiting], timeout=seconds * random.uniform(0.5, 1.0))
-    waiting.cancel()

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,10 +19,13 @@ from ovr.alpr.v1 import alert_pb2
 from plates.event import PlateEvent
 from services.alert import app
 from services.alert.rules import alert_id
+from services.alert.servicer import AlertServicer
 from services.alert.settings import AlertSettings
 from storage import embedded
 from storage.log.codec import encode_event
 from storage.log.port import ALERTS, PLATE_EVENTS, PLATE_EVENTS_DLQ, NewRecord
+from storage.log.sqlite import SqliteLog
+from storage.log.sqlite_readers import SqliteLogTail
 from tests.builders.events import START, event, picture
 from tests.builders.receivers import HttpReceiver, http_receiver, mail_receiver
 from wire.event import event_to_wire
@@ -439,6 +443,24 @@ async def test_a_late_or_cancelled_watch_ends(world: World) -> None:
     await left.read()
     left.cancel()
     assert (await stub.ListRules(alert_pb2.ListRulesRequest())).rules
+
+
+async def test_a_watch_that_is_left_closes_its_tail_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tail is given back before the call has ended, not when garbage is collected."""
+    closed: list[SqliteLogTail] = []
+
+    async def close(self: SqliteLogTail) -> None:
+        closed.append(self)
+
+    monkeypatch.setattr(SqliteLogTail, "close", close)
+    log = await SqliteLog.open(tmp_path / "log.db")
+    answers: Any = AlertServicer(Any, log).WatchAlerts(alert_pb2.WatchAlertsRequest(), None)  # type: ignore[arg-type]
+    await anext(answers)
+    await answers.aclose()
+    assert len(closed) == 1
+    await log.close()
 
 
 async def test_one_trace_leads_from_the_event_to_the_delivery(world: World, hook: HttpReceiver) -> None:

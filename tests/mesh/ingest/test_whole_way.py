@@ -4,9 +4,11 @@ mesh."""
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
+from mesh.process import Process
 from mesh.testing import Harness, watch_loop
 from ovr.alpr.v1 import ingest_pb2, query_pb2
 from services.ingest import app, event_writer, search_indexer
@@ -14,6 +16,7 @@ from services.ingest.settings import EventWriterSettings, IngestSettings, Search
 from services.query import app as query_app
 from services.query.settings import QuerySettings
 from storage import embedded
+from storage.events.sqlite import SqliteEventStore
 from storage.log.port import PLATE_EVENTS, PLATE_EVENTS_DLQ, SYSTEM_METRICS, NewRecord
 from tests.builders.events import event, picture
 from tests.builders.published import TRACEPARENT, publish, published, status
@@ -157,3 +160,16 @@ async def test_an_events_lag_and_outcome_are_counted(mesh):
         return registry.get_sample_value("ovr_consumer_lag_records", labels) == 0
 
     await until(caught_up)
+
+
+async def test_a_sweep_that_fails_for_no_known_reason_ends_the_process(monkeypatch: pytest.MonkeyPatch):
+    """The fault comes out of the process's main, so that its log has it and its supervisor starts it anew."""
+
+    async def broken(self: SqliteEventStore, moment: datetime) -> int:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(SqliteEventStore, "delete_older_than", broken)
+    async with Harness() as harness:
+        process = Process("event-writer", harness.telemetry("event-writer"))
+        with pytest.raises(RuntimeError, match="a fault of ours"):
+            await event_writer.main(harness.settings(EventWriterSettings, event_days=1.0), process)
