@@ -16,6 +16,8 @@ from vision.models import ModelChoice, open_detector, open_reader
 from vision.port import DetectorEngine, Image, ReaderEngine
 from vision.views import View, quarter_turns, tiles
 
+EDGE = 1.5
+"""A box this near to the picture's edge, pixels, is cut off by it, or is a caption."""
 CHOSEN_BELOW = 0.2
 """Formats that score less say little of a text: almost any has the form of a chosen one."""
 FILLS = 0.4
@@ -38,8 +40,9 @@ class PipelineSettings:
     `plate_sides` (width, height) may itself be of one plate and is read as such, too.
 
     A plate's confidence is at most `benefit` above its best crop's legibility, and is lowered where the
-    detector's score is below `plain_score`, or where its text has the form of no known plate (to the share
-    `formless`) or only that of a chosen text (`chosen`): it may be lettering.
+    detector's score is below `plain_score`, where the box touches the picture's edge (to the share
+    `cut_off`: half a plate, or a camera's caption), or where its text has the form of no known plate
+    (`formless`) or only that of a chosen text (`chosen`): it may be lettering.
 
     `min_confidence`: reads below it are not reported. `expected_regions`: likely first, ISO 3166-1 alpha-2 in
     lower case.
@@ -53,6 +56,7 @@ class PipelineSettings:
     plate_sides: tuple[int, int] = (420, 260)
     benefit: float = 0.2
     plain_score: float = 0.5
+    cut_off: float = 0.5
     formless: float = 0.4
     chosen: float = 0.8
     min_confidence: float = 0.0
@@ -107,7 +111,9 @@ class PictureReader:
         for view, found in zip(views, self.detector.detect([view.image for view in views]), strict=True):
             plates = [detection for detection in found if detection.object_class is ObjectClass.PLATE]
             for read in self.read_plates(view.image, plates):
-                yield replace(read, box=view.place(read.box))
+                share = self.settings.cut_off if _touches_edge(read.box, view.image) else 1.0
+                plate = replace(read.plate, confidence=share * read.plate.confidence)
+                yield replace(read, plate=plate, box=view.place(read.box))
 
     def read_crop(self, image: Image) -> tuple[PictureRead, ...]:
         """What a picture of one plate alone says, without looking for the plate."""
@@ -178,6 +184,12 @@ def apart(reads: Sequence[PictureRead]) -> list[PictureRead]:
         elif rival.plate.text in read.plate.text and _is_whole(read, rival):
             kept[kept.index(rival)] = read
     return sorted(kept, key=lambda read: -read.plate.confidence)
+
+
+def _touches_edge(box: Box, image: Image) -> bool:
+    height, width = image.shape[:2]
+    right, bottom = box.x + box.width, box.y + box.height
+    return min(box.x, box.y) < EDGE or right > width - EDGE or bottom > height - EDGE
 
 
 def _same_plate(box: Box, other: Box) -> bool:

@@ -10,7 +10,7 @@ from plates.event import Box, Plate, PlateRead
 from tests.builders.vision import detector, picture, reader
 from vision.evaluation import evaluate, expected_calibration_error, judge, summarise
 from vision.labels import LabelledPicture, LabelledPlate, find_sets, load_set
-from vision.pipeline import PictureRead, PictureReader
+from vision.pipeline import PictureRead, PictureReader, PipelineSettings
 from vision.port import VisionError
 
 
@@ -77,7 +77,7 @@ def test_a_set_is_read_end_to_end_and_failures_are_drawn(tmp_path: Path) -> None
         rows.append({"image": f"{name}.png", "plates": [{"box": [128, 128, 128, 128], "text": text}]})
     labelled(folder, *rows)
     (chosen,) = find_sets(tmp_path / "data")
-    engine = PictureReader(detector(tmp_path), reader(tmp_path))
+    engine = PictureReader(detector(tmp_path), reader(tmp_path), PipelineSettings(turns=False, cut_off=1.0))
     results = evaluate(chosen, engine.read, failures=tmp_path / "failures")
     report = summarise(chosen.name, "whole", results, 0.5)
     assert (report.recall, report.exact, report.texts) == (1.0, 0.5, 2)

@@ -13,7 +13,7 @@ from vision.draw import draw
 from vision.pipeline import PictureReader, PipelineSettings
 from vision.port import Image
 
-UPRIGHT = PipelineSettings(turns=False)
+UPRIGHT = PipelineSettings(turns=False, cut_off=1.0)
 MODEL = ModelInfo("fixed", "1", "", "none")
 
 
@@ -56,7 +56,7 @@ def test_plates_come_with_text_box_and_score_surest_first(tmp_path: Path) -> Non
     """Every bright cell is read, at its place in pixels of the picture, the brightest first."""
     image = picture((1, 0), scale=4, light=150)
     image[128:256, 384:512] = 255
-    reads = PictureReader(detector(tmp_path), reader(tmp_path)).read(image)
+    reads = PictureReader(detector(tmp_path), reader(tmp_path), UPRIGHT).read(image)
     assert [read.plate.text for read in reads] == ["B123ABC", "B123ABC"]
     assert [read.box for read in reads] == [Box(384, 128, 128, 128), Box(128, 0, 128, 128)]
     assert reads[0].plate.confidence >= reads[1].plate.confidence
@@ -107,7 +107,8 @@ def test_drawing_leaves_the_picture_as_it_was(tmp_path: Path) -> None:
     """Boxes and texts go onto a copy, also at the edges."""
     image = picture((0, 0), (3, 1), scale=3)
     before = image.copy()
-    drawn = draw(image, PictureReader(detector(tmp_path), reader(tmp_path)).read(image))
+    reads = PictureReader(detector(tmp_path), reader(tmp_path), UPRIGHT).read(image)
+    drawn = draw(image, reads)
     assert np.array_equal(image, before)
     assert not np.array_equal(drawn, before)
     assert drawn.shape == image.shape
@@ -170,3 +171,13 @@ def test_a_small_picture_may_be_the_plate_itself(tmp_path: Path) -> None:
     engine = PictureReader(FixedDetector(), reader(tmp_path))
     (read,) = engine.read(np.full((40, 160, 3), 240, np.uint8))
     assert (read.plate.text, read.score) == ("B123ABC", 0.0)
+
+
+def test_a_plate_at_the_edge_is_doubted() -> None:
+    """What the picture cuts off, and captions along its edge, are read with half the confidence."""
+    image = np.zeros((300, 600, 3), np.uint8)
+    image[0:20, 100:200] = image[140:160, 100:200] = 255
+    found = FixedDetector(plate_at(100, 0, 100, 40), plate_at(100, 140, 100, 40))
+    inner, outer = PictureReader(found, TopReader()).read(image)
+    assert (inner.box.y, outer.box.y) == (140, 0)
+    assert outer.plate.confidence == pytest.approx(inner.plate.confidence / 2)
