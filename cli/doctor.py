@@ -176,7 +176,7 @@ def _mesh() -> Iterator[Finding]:
     ready = {}
     for part in PARTS:
         if part.serves:
-            ready[part.name] = asyncio.run(is_ready(configured.target(part.name), part.name))
+            ready[part.name] = asyncio.run(is_ready(configured, part.name))
     up = [name for name, good in ready.items() if good]
     if not up:
         yield Finding("mesh", State.ABSENT, "not running here", "ovr up")

@@ -20,10 +20,8 @@ def spec(part: Part, settings: MeshSettings, env: Mapping[str, str] | None = Non
     """How the supervisor keeps a part running; its output goes to a log file in the data directory."""
     from mesh.supervisor import ProcessSpec
 
-    address = settings.target(part.name) if part.serves else ""
-
     async def ready() -> bool:
-        return await is_ready(address, part.name)
+        return await is_ready(settings, part.name)
 
     async def listening() -> bool:
         return await listens(gateway_address())
@@ -59,7 +57,7 @@ async def listens(address: str) -> bool:
 
 async def is_up(settings: MeshSettings) -> bool:
     """Whether a mesh runs in this data directory."""
-    return await is_ready(settings.target("query"), "query")
+    return await is_ready(settings, "query")
 
 
 @contextlib.asynccontextmanager

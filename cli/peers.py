@@ -43,10 +43,10 @@ def call(peer: str, ask: Callable[[MeshChannel], Coroutine[Any, Any, T]]) -> T:
         raise SystemExit(130) from None
 
 
-async def is_ready(address: str, peer: str, timeout: float = 1.0) -> bool:
-    """Whether the service at `address` says that it can do its work."""
+async def is_ready(configured: MeshSettings, peer: str, timeout: float = 1.0) -> bool:
+    """Whether a service says that it can do its work, asked where and as the settings say."""
     from mesh.client import connect
     from mesh.health import READINESS, ask
 
-    async with connect(address, peer=peer) as channel:
+    async with connect(configured.target(peer), peer=peer, settings=configured) as channel:
         return await ask(channel, READINESS, timeout)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from mesh_parts import DETECTOR, Authority, detect
 
+from cli.peers import is_ready
 from mesh import client
 from mesh.client import ClientOptions, connect
 from mesh.errors import Kind, MeshError
@@ -65,6 +66,17 @@ async def test_mutual_tls_checks_the_client(mesh: Harness, tmp_path: Path) -> No
         with pytest.raises(MeshError) as caught:
             await call(address, wrong)
         assert caught.value.kind is Kind.UNAVAILABLE
+
+
+async def test_the_command_line_asks_behind_tls_too(mesh: Harness, tmp_path: Path) -> None:
+    """Whether a service is ready is asked with the certificates that the settings name."""
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("server")
+    address = await serve(mesh, tls_cert=cert, tls_key=key)
+    assert await is_ready(
+        mesh.settings(MeshSettings, detector_target=address, tls_ca=authority.ca), "detector"
+    )
+    assert not await is_ready(mesh.settings(MeshSettings, detector_target=address), "detector")
 
 
 async def served_certificate(address: str, authority: Authority) -> bytes:
