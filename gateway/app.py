@@ -44,7 +44,7 @@ def open_keys(settings: GatewaySettings) -> Keys | None:
     if not len(keys):
         raise ConfigError(
             f"OVR_GATEWAY_LISTEN={settings.listen} needs API keys and there are none: make one with "
-            f"`ovr keys new NAME --role write` (kept in {settings.key_file}), "
+            f"`ovr keys new NAME` (kept in {settings.key_file}), "
             "or listen on this machine only: OVR_GATEWAY_LISTEN=127.0.0.1:8000"
         )
     return keys
