@@ -185,7 +185,7 @@ class PassBook:
             standing = subject.last.at - subject.stillness.since >= self._tuning.still_after_s
             overlap = box.iou(subject.box)
             near = overlap >= self._tuning.place_overlap and (standing or gap <= _SWITCH_S)
-            if near and (best is None or overlap > best[0]):
+            if near and (best is None or (subject.last.sequence, overlap) > (best[1].last.sequence, best[0])):
                 best = overlap, subject
         if best is None:
             return None
@@ -291,9 +291,9 @@ class PassBook:
             p for p in self._passes if p.last.sequence < cut.sequence or _one_vehicle(p.box, subject.box)
         ]
         heir = self._with_text(decided(after, self._judge), subject, known) or self._open(cut, subject.box)
-        hand_over(subject, heir, before, after)
+        hand_over(subject, heir, before, after, self._tuning)
+        # `subject` closes in its own time: a parked car may be hidden by the vehicle its track has jumped to
         self._rebind(subject, heir)
-        self._retire(subject, Ending.GONE)
         return True
 
     def _merge(self, subject: Pass) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,10 +50,14 @@ class Stillness:
 
     def see(self, box: Box, at: float, tuning: PassTuning) -> None:
         """Takes the next place of the box."""
-        reach = tuning.still_shift * max(1.0, (self.anchor.area) ** 0.5)
-        (x, y), (ax, ay) = box.center, self.anchor.center
-        if abs(x - ax) > reach or abs(y - ay) > reach:
+        if not self.holds(box, tuning):
             self.anchor, self.since = box, at
+
+    def holds(self, box: Box, tuning: PassTuning) -> bool:
+        """Whether a box at this place has not moved."""
+        reach = tuning.still_shift * max(1.0, math.sqrt(self.anchor.area))
+        (x, y), (ax, ay) = box.center, self.anchor.center
+        return abs(x - ax) <= reach and abs(y - ay) <= reach
 
 
 @dataclass(slots=True)

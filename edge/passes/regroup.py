@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 
-from edge.passes.record import Pass, Read
+from edge.passes.moment import Moment
+from edge.passes.record import Pass, Read, Stillness
 from edge.passes.texts import contradict
 from edge.passes.verdict import Judge, groups
+from edge.tuning import PassTuning
 
 # Two texts must each be this sure, by this many reads, before they merge or split passes.
 _DECIDED = 0.7
@@ -47,8 +50,10 @@ def two_vehicles(subject: Pass, judge: Judge) -> tuple[list[Read], list[Read]] |
     return (before, after) if one and other and contradict(one, other) else None
 
 
-def hand_over(subject: Pass, heir: Pass, before: Sequence[Read], after: Sequence[Read]) -> None:
-    """`subject` ends with the reads `before`; its tracks and what was seen since go on with `heir`."""
+def hand_over(
+    subject: Pass, heir: Pass, before: Sequence[Read], after: Sequence[Read], tuning: PassTuning
+) -> None:
+    """`subject` goes back to its reads `before`; its tracks and what was seen since go on with `heir`."""
     cut = after[0].moment
     heir.last, heir.box, heir.stillness = subject.last, subject.box, subject.stillness
     heir.moved |= subject.moved
@@ -63,9 +68,24 @@ def hand_over(subject: Pass, heir: Pass, before: Sequence[Read], after: Sequence
     heir.vehicle_tracks |= subject.vehicle_tracks
     heir.plate_tracks |= subject.plate_tracks
     heir.set_reads([*heir.reads, *after])
+    subject.vehicle_tracks, subject.plate_tracks = set(subject.vehicle_tracks), set(subject.plate_tracks)
     subject.set_reads(before)
-    subject.last = before[-1].moment
-    subject.path = [(at, box) for at, box in subject.path if at < cut.at]
+    _go_back(subject, before[-1].moment, cut.at, tuning)
+
+
+def _go_back(subject: Pass, read: Moment, cut: float, tuning: PassTuning) -> None:
+    """Puts a pass back to where its vehicle was seen for sure: where it was read last, or stood since."""
+    kept = [point for point in subject.path if point[0] <= read.at] or subject.path[:1]
+    stillness = Stillness(kept[0][1], kept[0][0])
+    for at, box in kept:
+        stillness.see(box, at, tuning)
+    for at, box in subject.path[len(kept) :]:
+        if at >= cut or not stillness.holds(box, tuning):
+            break
+        kept.append((at, box))
+    last = datetime.fromtimestamp(kept[-1][0], timezone.utc)
+    subject.path, subject.box, subject.stillness = kept, kept[-1][1], stillness
+    subject.last = Moment(read.sequence, max(read.captured_at, last))
 
 
 def take_in(into: Pass, other: Pass) -> None:

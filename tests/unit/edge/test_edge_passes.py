@@ -260,3 +260,29 @@ def test_track_that_jumps_to_a_parked_car_opens_nothing() -> None:
     road.closed += road.book.close_all(Ending.GONE)
     assert sorted(road.texts()) == sorted([A, B])
     assert road.book.opened == 2
+
+
+def test_parked_car_whose_track_was_taken_is_still_one_pass() -> None:
+    """A parked car's track that jumps to a passing vehicle leaves the car's pass open; the car keeps it."""
+    ids = iter(range(10))
+    book = PassBook("cam", Clock.FILE, PassTuning(), FusionJudge(), lambda: str(next(ids)))
+    place = Box(400, 300, 200, 160)
+    closed = []
+    for i in range(200):
+        if i < 80:
+            track, box, text = 1, place, A
+        elif i < 110:  # the same track, on a vehicle that drives on
+            track, box, text = 1, Box(400 + 12.0 * (i - 80), 320, 200, 160), B
+        else:
+            track, box, text = 2, place, A
+        seen = TrackedFrame(
+            (TrackedVehicle(track, vehicle(box)),), (TrackedPlate(None, plate_of(box), track),)
+        )
+        for sighting in book.observe(moment(i), seen):
+            if i % 3 == 0 and (i < 20 or i > 80):
+                book.add_read(sighting.subject, Read(moment(i), plate_of(box).box, read_of(text), 0.5, 1.0))
+        closed += book.due(moment(i).at)
+    closed += book.close_all(Ending.GONE)
+    found = [c.subject.verdict(FusionJudge()).plate for c in closed]
+    assert sorted(plate.text for plate in found if plate) == sorted([A, B])
+    assert book.opened == 2
