@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ S = TypeVar("S", bound="MeshSettings")
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the terminating zero.
 MAX_SOCKET_PATH = 100
 SECRET_WORDS = ("password", "secret", "token", "api_key", "auth")
+# The password of an address such as rtsp://user:password@camera/stream, up to the last @ before its path.
+LOGIN = re.compile(r"(?<=://)([^\s/:@]*):[^\s/]*@")
 
 
 def shared(name: str) -> AliasChoices:
@@ -210,7 +213,7 @@ def explain(cls: type[BaseSettings], error: ValidationError) -> Iterator[str]:
         field = str(item["loc"][0])
         name = field if field.startswith("OVR_") else variable(cls, field)
         path = ".".join([name, *map(str, item["loc"][1:])])
-        value = "" if _secret(path) or item["type"] == "missing" else f"={item['input']!r}"
+        value = "" if _secret(path) or item["type"] == "missing" else _public(f"={item['input']!r}")
         yield f"configuration: {path}{value}: {item['msg']}"
 
 
@@ -218,12 +221,16 @@ def _secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
+def _public(value: str) -> str:
+    return LOGIN.sub(r"\1:***@", value)
+
+
 def table(settings: BaseSettings) -> dict[str, str]:
-    """Every variable with the value in force; secrets masked."""
+    """Every variable with the value in force; secrets, and passwords within addresses, masked."""
     cls = type(settings)
     values = {variable(cls, field): getattr(settings, field) for field in cls.model_fields}
     return {
-        name: "***" if _secret(name) and value else "" if value is None else str(value)
+        name: "***" if _secret(name) and value else "" if value is None else _public(str(value))
         for name, value in values.items()
     }
 

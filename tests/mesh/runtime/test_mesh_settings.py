@@ -86,6 +86,26 @@ def test_secrets_are_masked() -> None:
     assert "hunter2" not in json.dumps(shown)
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://admin:hunter2@cam/1", "rtsp://admin:***@cam/1"),
+        ("rtsp://admin:hun@ter2@cam:554/1", "rtsp://admin:***@cam:554/1"),
+        ("rtsp://cam:554/a@b:c", "rtsp://cam:554/a@b:c"),
+        ("kafka:9092", "kafka:9092"),
+    ],
+)
+def test_passwords_in_addresses_are_masked(
+    address: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table and the errors show an address without its password."""
+    assert table(ToySettings(otlp_endpoint=address))["OVR_OTLP_ENDPOINT"] == shown
+    monkeypatch.setenv("OVR_TOY_BATCH", address)
+    with pytest.raises(SystemExit):
+        load(ToySettings)
+    assert f"OVR_TOY_BATCH='{shown}'" in capsys.readouterr().err
+
+
 class PairSettings(ToySettings):
     """Settings of which some fit together or not."""
 
