@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cli.ending import problem
 from cli.peers import is_ready
 from cli.processes import PARTS, Part
 
 if TYPE_CHECKING:
     from mesh.settings import MeshSettings
     from mesh.supervisor import Change, ProcessSpec, Supervisor
+
+LISTENS_SECONDS = 1.0
 
 
 def spec(part: Part, settings: MeshSettings, env: Mapping[str, str] | None = None) -> ProcessSpec:
@@ -47,9 +51,10 @@ def gateway_address() -> str:
 async def listens(address: str) -> bool:
     """Whether anybody takes connections at HOST:PORT."""
     host, _, port = address.rpartition(":")
+    opening = asyncio.open_connection(host.strip("[]"), int(port))
     try:
-        _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except OSError:
+        _, writer = await asyncio.wait_for(opening, LISTENS_SECONDS)
+    except (OSError, asyncio.TimeoutError):
         return False
     writer.close()
     return True
@@ -73,11 +78,18 @@ async def local_mesh(
     Raises SupervisorError naming the part that cannot be kept running.
     """
     from mesh.logs import configure
-    from mesh.supervisor import Supervisor
+    from mesh.supervisor import State, Supervisor
+
+    def tell(change: Change) -> None:
+        if change.state is State.EXITED:
+            said = problem(settings.home / "logs" / f"{change.name}.log")
+            change = replace(change, detail=f"{change.detail}: {said}" if said else change.detail)
+        if on_change is not None:
+            on_change(change)
 
     configure("error", "console", "ovr")  # `on_change` tells what happens to the processes
     if await is_up(settings):
         yield None
         return
-    async with Supervisor([spec(part, settings, env) for part in parts], on_change=on_change) as supervisor:
+    async with Supervisor([spec(part, settings, env) for part in parts], on_change=tell) as supervisor:
         yield supervisor
