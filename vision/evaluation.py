@@ -37,12 +37,15 @@ class PlateResult:
 
 @dataclass(frozen=True, slots=True)
 class PictureResult:
-    """One picture: its labelled plates, and the reads that stand at none of them (text, confidence)."""
+    """One picture: its labelled plates, and what was read.
+
+    `claims`: each read's confidence and whether it stands at a labelled plate (IoU >= 0.5). `strays`: text
+    and confidence of the reads that touch none.
+    """
 
     path: Path
     plates: tuple[PlateResult, ...]
-    claimed: int
-    matched: int
+    claims: tuple[tuple[float, bool], ...]
     strays: tuple[tuple[str, float], ...]
     seconds: float
 
@@ -51,11 +54,11 @@ class PictureResult:
 class SetReport:
     """A set's figures. Shares are 0..1, None where there is nothing to take a share of.
 
-    `recall`: labelled plates found at IoU >= 0.5. `precision`: detections that are a labelled plate (low
-    where not every plate is labelled). `exact`, `exact_o0`, `exact_o0_i1`: texts exactly right, O counted
-    as 0, also I as 1. `characters`: 1 - edits / characters of the labels. `false_reads`: reads above
-    `threshold` where no plate is labelled. `calibration_error`: expected, of the reads at labelled plates.
-    `ms`: mean per picture.
+    `recall`: labelled plates found at IoU >= 0.5, however sure. `precision`: reads from `threshold` on that
+    stand at a labelled plate (low where not every plate is labelled). `exact`, `exact_o0`, `exact_o0_i1`:
+    texts exactly right, O counted as 0, also I as 1. `characters`: 1 - edits / characters of the labels.
+    `false_reads`: reads from `threshold` on where no plate is labelled. `calibration_error`: expected, of
+    the reads at labelled plates. `ms`: mean per picture.
     """
 
     name: str
@@ -105,13 +108,12 @@ def judge(
     """Hold a picture's reads against its labels; `anywhere`: the surest read counts, wherever it is."""
     plates = tuple(_judge_plate(label, reads, anywhere) for label in picture.plates)
     boxes = [label.box for label in picture.plates]
-    matched = [read for read in reads if _best_iou(read.box, boxes) >= FOUND_IOU]
+    claims = tuple((r.plate.confidence, _best_iou(r.box, boxes) >= FOUND_IOU) for r in reads)
     strays = [read for read in reads if _best_iou(read.box, boxes) < TEXT_IOU]
     return PictureResult(
         picture.path,
         plates,
-        len(reads),
-        len(matched),
+        claims,
         tuple((read.plate.text, read.plate.confidence) for read in strays if read.plate.text),
         seconds,
     )
@@ -161,7 +163,7 @@ def summarise(name: str, way: str, results: Sequence[PictureResult], threshold: 
     """The figures of a set from its pictures' results."""
     plates = [plate for result in results for plate in result.plates]
     texts = [plate for plate in plates if plate.label]
-    claimed = sum(result.claimed for result in results)
+    claims = [matched for result in results for sure, matched in result.claims if sure >= threshold]
     length = sum(len(plate.label) for plate in texts)
     mistakes = sum(min(len(plate.label), _distance(plate.text, plate.label)) for plate in texts)
     return SetReport(
@@ -171,7 +173,7 @@ def summarise(name: str, way: str, results: Sequence[PictureResult], threshold: 
         plates=len(plates),
         texts=len(texts),
         recall=_share(sum(plate.found for plate in plates), len(plates)),
-        precision=_share(sum(result.matched for result in results), claimed),
+        precision=_share(sum(claims), len(claims)),
         exact=_share(sum(plate.text == plate.label for plate in texts), len(texts)),
         exact_o0=_share(_equal(texts, ZERO), len(texts)),
         exact_o0_i1=_share(_equal(texts, ZERO_ONE), len(texts)),
