@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.console import fail
+from cli.processes import Part
 
 if TYPE_CHECKING:
     from mesh.client import MeshChannel
@@ -20,6 +21,19 @@ def settings() -> MeshSettings:
     from mesh.settings import MeshSettings, load
 
     return load(MeshSettings)
+
+
+def check(parts: Sequence[Part]) -> None:
+    """Leave with a sentence when the parts cannot start: a wrong setting or file, or no data directory."""
+    from mesh.settings import load
+
+    for part in parts:
+        load(part.settings_class())
+    home = settings().home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"OVR_HOME={home}: cannot be made: {error.strerror or error}")
 
 
 def call(peer: str, ask: Callable[[MeshChannel], Coroutine[Any, Any, T]]) -> T:

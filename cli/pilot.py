@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from cli.ending import why
+
 if TYPE_CHECKING:
     from mesh.client import MeshChannel
     from mesh.settings import MeshSettings
@@ -131,7 +133,7 @@ async def _fly(
             argv.append("--realtime")
         code = await _live(argv, {"OVR_NODE_ID": node, "OVR_LOG_FORMAT": "json"}, output, run)
         if code != 0 or not summary.exists():
-            raise PilotError(f"the pilot ended with exit code {code}: {_why(log, begin)}")
+            raise PilotError(f"the pilot ended with exit code {code}: {why(log, begin)}")
         result: Mapping[str, Any] = json.loads(summary.read_text("utf-8"))
         return result
 
@@ -185,16 +187,3 @@ def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-
-
-def _why(log: Path, begin: int, lines: int = 5) -> str:
-    """What the pilot logged as the reason of its end, from byte `begin` on; else the log's last lines."""
-    said = log.read_bytes()[begin:].decode("utf-8", errors="replace").splitlines()
-    problems: list[str] = []
-    for line in said:
-        with contextlib.suppress(json.JSONDecodeError, AttributeError):
-            entry = json.loads(line)
-            problem = entry.get("problem") or (entry.get("why") if entry.get("state") == "failed" else None)
-            if problem and problem not in problems:
-                problems.append(str(problem))
-    return "\n".join(problems or said[-lines:])

@@ -42,6 +42,7 @@ def run(
     for source in sources:
         if "://" not in source and not source.isdigit() and not Path(source).exists():
             fail(f"{source}: there is no such file, folder or device")
+    peers.check([part for part in PARTS if part.name != "gateway"])
     try:
         done = asyncio.run(_run(peers.settings(), sources, camera, as_json, realtime))
     except KeyboardInterrupt:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ import typer
 
 from cli import peers
 from cli.console import err, fail
-from cli.processes import PARTS, PILOT
+from cli.processes import PARTS, PILOT, Part
 
 if TYPE_CHECKING:
     from mesh.settings import MeshSettings
@@ -27,11 +29,14 @@ def up(
 
     Example: ovr up --cameras config/cameras.yaml
     """
-    settings = peers.settings()
-    asyncio.run(_up(settings, cameras))
+    parts = (*PARTS, PILOT) if cameras is not None else PARTS
+    if cameras is not None:
+        os.environ["OVR_EDGE_CAMERAS"] = str(cameras)
+    peers.check(parts)
+    asyncio.run(_up(peers.settings(), parts))
 
 
-async def _up(settings: MeshSettings, cameras: Path | None) -> None:
+async def _up(settings: MeshSettings, parts: Sequence[Part]) -> None:
     from cli.local import is_up, local_mesh
     from mesh.supervisor import SupervisorError
 
@@ -41,10 +46,8 @@ async def _up(settings: MeshSettings, cameras: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    parts = (*PARTS, PILOT) if cameras is not None else PARTS
-    env = {"OVR_EDGE_CAMERAS": str(cameras)} if cameras is not None else {}
     try:
-        async with local_mesh(settings, parts=parts, env=env, on_change=_report) as supervisor:
+        async with local_mesh(settings, parts=parts, on_change=_report) as supervisor:
             if supervisor is None:
                 fail(f"another mesh has just been started in {settings.home.resolve()}")
             url = gateway_url()

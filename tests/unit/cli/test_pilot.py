@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from cli.pilot import PilotRun, _live, _why
+from cli.ending import problem, why
+from cli.pilot import PilotRun, _live
 
 # A pilot that says when it can be stopped, and how often it is.
 PILOT = """
@@ -84,6 +85,17 @@ def test_the_end_is_explained_by_what_the_pilot_logged(tmp_path: Path) -> None:
         '{"state": "failed", "why": "a.mp4: cannot be opened"}\n{"event": "ended"}\nno JSON\n',
         "utf-8",
     )
-    assert _why(log, len(earlier)) == "a.mp4: cannot be opened"
+    assert why(log, len(earlier)) == "a.mp4: cannot be opened"
     log.write_text("Traceback\nOSError: why\n", "utf-8")
-    assert _why(log, 0).endswith("OSError: why")
+    assert why(log, 0).endswith("OSError: why")
+    assert problem(log) == ""
+
+
+def test_only_the_last_life_of_a_process_explains_its_end(tmp_path: Path) -> None:
+    """What a process said before it was restarted is not its problem any more."""
+    log = tmp_path / "query.log"
+    log.write_text(
+        '{"event": "started"}\n{"problem": "old"}\n{"event": "started"}\n{"event": "ended"}\n', "utf-8"
+    )
+    assert problem(log) == ""
+    assert problem(tmp_path / "absent.log") == ""
