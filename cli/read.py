@@ -41,6 +41,10 @@ def read(
         fail(str(error))
     failed = 0
     drawn: set[Path] = set()
+    for path in images:
+        if path.is_dir() and not find_pictures([path]):
+            complain(f"{path}: the folder holds no picture")
+            failed += 1
     for path in find_pictures(images):
         started = perf_counter()
         try:

@@ -85,6 +85,26 @@ def test_read_goes_on_after_a_file_that_is_no_picture(ovr: CliRunner, picture: P
     assert [json.loads(line)["image"] for line in result.stdout.splitlines()] == [str(picture)]
 
 
+def test_read_says_that_a_folder_holds_no_picture(ovr: CliRunner, tmp_path: Path) -> None:
+    """A wrong folder is not passed over in silence."""
+    result = ovr.invoke(app, ["read", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "the folder holds no picture" in result.output
+
+
+def test_up_does_not_start_what_cannot_run(
+    ovr: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong cameras file is named with its line before any process starts."""
+    monkeypatch.setenv("OVR_EDGE_CAMERAS", "")  # which the command sets; here, for this test alone
+    cameras = tmp_path / "cameras.yaml"
+    cameras.write_text("cameras:\n  - id: gate\n    sorce: gate.mp4\n", "utf-8")
+    result = ovr.invoke(app, ["up", "--cameras", str(cameras)])
+    assert result.exit_code == 2
+    assert f"{cameras}:3: cameras.0.sorce" in result.output
+    assert not (tmp_path / "home").exists()
+
+
 def test_read_draws_into_copies(ovr: CliRunner, picture: Path, tmp_path: Path) -> None:
     """`--show` writes a drawn copy a picture and leaves the original alone."""
     before = picture.read_bytes()
