@@ -139,11 +139,11 @@ class PassBook:
     def due(self, at: float) -> list[Closing]:
         """Closes what has not been seen for long enough, or has stood long enough."""
         for subject in list(self._passes):
-            standing = subject.last.at - subject.stillness.since >= self._tuning.still_after_s
-            limit = self._tuning.parked_close_after_s if standing else self._tuning.close_after_s
+            parked = subject.place(self._tuning) is not None
+            limit = self._tuning.parked_close_after_s if parked else self._tuning.close_after_s
             if at - subject.last.at > limit:
                 self._retire(subject, Ending.GONE)
-            elif not subject.settled and standing and at - subject.stillness.since >= self._tuning.settle_s:
+            elif not subject.settled and parked and at - subject.stillness.since >= self._tuning.settle_s:
                 subject.settled = True
                 self._ended.append(Closing(subject, Ending.SETTLED))
         return self._take_ended()
@@ -181,10 +181,10 @@ class PassBook:
         for subject in self._passes:
             if subject.event_id in seen or subject.last.sequence == moment.sequence:
                 continue
-            gap = moment.at - subject.last.at
-            standing = subject.last.at - subject.stillness.since >= self._tuning.still_after_s
-            overlap = box.iou(subject.box)
-            near = overlap >= self._tuning.place_overlap and (standing or gap <= _SWITCH_S)
+            place = subject.place(self._tuning)
+            overlap = box.iou(place or subject.box)
+            lost_now = moment.at - subject.last.at <= _SWITCH_S
+            near = overlap >= self._tuning.place_overlap and (place is not None or lost_now)
             if near and (best is None or (subject.last.sequence, overlap) > (best[1].last.sequence, best[0])):
                 best = overlap, subject
         if best is None:

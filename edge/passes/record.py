@@ -17,6 +17,9 @@ from plates.event import Box, Clock, Detection, ModelInfo, ObjectClass, PlateRea
 # Enough for any direction; a car that is parked for hours must not fill the memory.
 _PATH_POINTS = 64
 _FAR = 0.75
+# A parked vehicle that is being hidden seems to move for this long, with this share of its box on its place.
+_HIDING_S = 5.0
+_ON_PLACE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Pass:
     settled: bool = False
     merged_into: Pass | None = None
     moved: bool = False
+    rest: Box | None = None
+    rested_at: float = 0.0
     _verdict: Verdict | None = None
 
     @property
@@ -115,6 +120,8 @@ class Pass:
         self.box = box
         self.max_height = max(self.max_height, box.height)
         self.stillness.see(box, moment.at, tuning)
+        if self.standing(moment.at, tuning):
+            self.rest, self.rested_at = box, moment.at
         self.path.append((moment.at, box))
         self.moved = self.moved or _far(self.path[0][1], box)
         if len(self.path) > _PATH_POINTS:
@@ -131,6 +138,19 @@ class Pass:
     def standing(self, at: float, tuning: PassTuning) -> bool:
         """Whether it has stood still long enough to be called parked."""
         return at - self.stillness.since >= tuning.still_after_s
+
+    def place(self, tuning: PassTuning) -> Box | None:
+        """Where it stands, as far as its last sighting tells; None if it was on its way.
+
+        A standing vehicle that is being hidden by another one seems to shrink and to move. So one that stood
+        a moment ago, and whose box still lies on that place, is taken to stand there.
+        """
+        if self.standing(self.last.at, tuning):
+            return self.box
+        if self.rest is None or self.last.at - self.rested_at > _HIDING_S:
+            return None
+        smaller = max(1.0, min(self.box.area, self.rest.area))
+        return self.rest if self.box.intersection(self.rest) >= _ON_PLACE * smaller else None
 
     def add_read(self, read: Read, model: ModelInfo | None) -> None:
         """Adds a read; the verdict is then made anew."""

@@ -86,6 +86,8 @@ def _go_back(subject: Pass, read: Moment, cut: float, tuning: PassTuning) -> Non
     last = datetime.fromtimestamp(kept[-1][0], timezone.utc)
     subject.path, subject.box, subject.stillness = kept, kept[-1][1], stillness
     subject.last = Moment(read.sequence, max(read.captured_at, last))
+    stands = subject.standing(subject.last.at, tuning)
+    subject.rest, subject.rested_at = (subject.box, subject.last.at) if stands else (None, 0.0)
 
 
 def take_in(into: Pass, other: Pass) -> None:

@@ -286,3 +286,17 @@ def test_parked_car_whose_track_was_taken_is_still_one_pass() -> None:
     found = [c.subject.verdict(FusionJudge()).plate for c in closed]
     assert sorted(plate.text for plate in found if plate) == sorted([A, B])
     assert book.opened == 2
+
+
+def test_parked_car_that_is_being_hidden_seems_to_move() -> None:
+    """A parked car whose box shrinks behind a lorry, and is gone for seconds, is the same afterwards."""
+    ids = iter(range(10))
+    book = PassBook("cam", Clock.FILE, PassTuning(), FusionJudge(), lambda: str(next(ids)))
+    closed = []
+    for i in [*range(50), *range(100, 130)]:
+        hidden = max(0, i - 40) * 16.0 if i < 50 else 0.0
+        box = Box(300, 200, 220 - hidden, 180)
+        book.observe(moment(i), TrackedFrame((TrackedVehicle(1 if i < 50 else 2, vehicle(box)),)))
+        closed += book.due(moment(i).at)
+    closed += book.close_all(Ending.GONE)
+    assert len(closed) == book.opened == 1
