@@ -36,9 +36,9 @@ class PipelineSettings:
     the reads are fused. `tall`: boxes higher than this many widths are read in both quarter turns.
 
     Where no read is at least `sure`, the picture is looked at again: in tiles if its long side is
-    `tiled_from` pixels or more; and turned by a quarter either way if nothing is even `legible`. A picture
-    whose sides are at most `plate_sides` (width, height) may itself be of one plate and is read as such,
-    too.
+    `tiled_from` pixels or more; and turned by a quarter either way if no crop is read at least that
+    `legible`. A picture whose sides are at most `plate_sides` (width, height) may itself be of one plate
+    and is read as such, too.
 
     A plate's confidence is at most `benefit` above its best crop's legibility, and is lowered where the
     detector's score is below `plain_score`, where the box touches the picture's edge (to the share
@@ -54,7 +54,7 @@ class PipelineSettings:
     sure: float = 0.5
     tiled_from: int = 900
     turns: bool = True
-    legible: float = 0.2
+    legible: float = 0.3
     plate_sides: tuple[int, int] = (420, 260)
     benefit: float = 0.2
     plain_score: float = 0.5
@@ -101,7 +101,7 @@ class PictureReader:
             reads = [*within, *(replace(read, score=0.0) for read in self.read_crop(image))]
         if not self._is_sure(reads) and max(height, width) >= settings.tiled_from:
             reads += self._look(tiles(image))
-        if settings.turns and not any(read.read.legibility >= settings.legible for read in reads):
+        if settings.turns and not any(read.read.confidence >= settings.legible for read in reads):
             reads += [read for read in self._look(quarter_turns(image)) if self._is_sure([read])]
         return tuple(apart(reads))
 
