@@ -81,7 +81,7 @@ async def local_mesh(
     from mesh.supervisor import State, Supervisor
 
     def tell(change: Change) -> None:
-        if change.state is State.EXITED:
+        if change.state in (State.EXITED, State.GIVEN_UP):
             said = problem(settings.home / "logs" / f"{change.name}.log")
             change = replace(change, detail=f"{change.detail}: {said}" if said else change.detail)
         if on_change is not None:

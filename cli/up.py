@@ -37,11 +37,13 @@ def up(
 
 
 async def _up(settings: MeshSettings, parts: Sequence[Part]) -> None:
-    from cli.local import is_up, local_mesh
+    from cli.local import gateway_address, is_up, listens, local_mesh
     from mesh.supervisor import SupervisorError
 
     if await is_up(settings):
         fail(f"a mesh runs in {settings.home.resolve()} already; set OVR_HOME to run another one")
+    if await listens(gateway_address()):
+        fail(f"something listens at OVR_GATEWAY_LISTEN={gateway_address()} already; set another address")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
