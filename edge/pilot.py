@@ -29,7 +29,7 @@ from edge.meters import Stages
 from edge.passes.event import Identity
 from edge.publish import Publisher, PublishOptions
 from edge.settings import EdgeSettings
-from edge.spool import Spool, SpoolSettings
+from edge.spool import Spool
 from edge.status import Reporter, summary
 from mesh.client import MeshChannel, connect
 from mesh.logs import logger
@@ -46,7 +46,7 @@ async def main(settings: EdgeSettings, process: Process) -> int:
 async def run_pilot(settings: EdgeSettings, cameras: Sequence[Camera], process: Process) -> int:
     """Runs these cameras until they end or `process.stop` is set; then drains, and writes the summary."""
     async with AsyncExitStack() as stack:
-        spool = await Spool.open(settings.spool_directory(), SpoolSettings())
+        spool = await Spool.open(settings.spool_directory(), settings.spool_bounds())
         stack.push_async_callback(spool.close)
         shared = await _shared(stack, settings, process, spool)
         lanes = _lanes(cameras, shared)

@@ -199,14 +199,20 @@ class Publisher:
         )
         session.flights[record.sequence] = _Flight(record, span, time.monotonic())
         session.credit -= 1
-        await call.write(ingest_pb2.PublishRequest(event=message))
+        write = call.write(ingest_pb2.PublishRequest(event=message))
+        try:
+            await asyncio.wait_for(write, self._options.ack_timeout)
+        except asyncio.TimeoutError:
+            raise self._late() from None
 
     def _check_late(self, session: _Session) -> None:
         oldest = min((flight.sent_at for flight in session.flights.values()), default=None)
         if oldest is not None and time.monotonic() - oldest > self._options.ack_timeout:
-            raise MeshError(
-                Kind.DEADLINE, "ACK_LATE", f"no ack from ingest within {self._options.ack_timeout:.0f} s"
-            )
+            raise self._late()
+
+    def _late(self) -> MeshError:
+        limit = self._options.ack_timeout
+        return MeshError(Kind.DEADLINE, "ACK_LATE", f"no ack from ingest within {limit:.0f} s")
 
     async def _until_something_happens(self, session: _Session, *, may_read: bool) -> None:
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(session.changed.wait())]

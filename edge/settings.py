@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from edge.cameras import Camera, Cameras
 from edge.capture.opener import camera_name
+from edge.spool import SpoolSettings
 from edge.tuning import Tuning
 from mesh.settings import ConfigError, MeshSettings, load_yaml
 
@@ -38,6 +39,8 @@ class EdgeSettings(MeshSettings):
     )
     summary: Path | None = Field(None, description="Where to write the run's numbers at its end, as JSON.")
     spool_dir: Path | None = Field(None, description="The spool's directory; empty: in the data directory.")
+    spool_mib: int = Field(1024, ge=32, description="Bound of the spool, MiB; beyond it the oldest is shed.")
+    spool_days: float = Field(7.0, gt=0, description="Age at which what could not be published is shed.")
     shared_memory: bool = Field(True, description="Send frames by shared memory where the detector is here.")
     frame_slots: int = Field(4, ge=2, le=64, description="Slots of shared memory for each camera.")
     detect_timeout: float = Field(5.0, gt=0, le=600, description="Deadline of a search, seconds.")
@@ -69,6 +72,10 @@ class EdgeSettings(MeshSettings):
         if not self.sources:
             return known
         return named(self.sources, self.camera, self.realtime, known)
+
+    def spool_bounds(self) -> SpoolSettings:
+        """How large and how old the spool may become."""
+        return SpoolSettings(max_bytes=self.spool_mib << 20, max_age=self.spool_days * 86_400)
 
     def spool_directory(self) -> Path:
         """Where the spool lies."""

@@ -7,12 +7,14 @@ down.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import fcntl
 import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,31 +87,43 @@ def new_key(path: Path, name: str, role: Role) -> str:
     """
     if not NAME.fullmatch(name):
         raise KeyFileError(f"{name!r} is no name: 1 to 64 of A-Z a-z 0-9 . _ @ -")
-    if any(caller.name == name for caller in read_keys(path).values()):
-        raise KeyFileError(f"{path}: there is a key named {name!r} already; revoke it first")
-    key = PREFIX + secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8"
-    ) as file:
-        file.write(f"{name}:{role.value}:{digest(key)}\n")
+    with _changing(path):
+        if any(caller.name == name for caller in read_keys(path).values()):
+            raise KeyFileError(f"{path}: there is a key named {name!r} already; revoke it first")
+        key = PREFIX + secrets.token_urlsafe(32)
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8"
+        ) as file:
+            file.write(f"{name}:{role.value}:{digest(key)}\n")
     return key
 
 
 def revoke_key(path: Path, name: str) -> bool:
     """Take the key named `name` out of the file; False if there is none. A running gateway notices within a
     second."""
-    if name not in {caller.name for caller in read_keys(path).values()}:
+    if not path.exists():
         return False
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.split(":", 1)[0].strip() != name]
-    draft = path.with_suffix(".new")
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.writelines(kept)
-    draft.replace(path)
+    with _changing(path):
+        if name not in {caller.name for caller in read_keys(path).values()}:
+            return False
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.split(":", 1)[0].strip() != name]
+        draft = path.with_suffix(".new")
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.writelines(kept)
+        draft.replace(path)
     return True
+
+
+@contextlib.contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """Let one process at a time change the file: two at once would lose a key or give a name twice."""
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read_keys(path: Path) -> dict[str, Caller]:

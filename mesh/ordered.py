@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import TypeVar
 
 Request = TypeVar("Request")
@@ -12,7 +12,7 @@ Answer = TypeVar("Answer")
 
 async def in_order(
     requests: AsyncIterable[Request], answer: Callable[[Request], Awaitable[Answer]], window: int
-) -> AsyncIterator[Answer]:
+) -> AsyncGenerator[Answer, None]:
     """The answers to a stream of requests; at most `window` requests are taken before their answers are
     wanted.
 

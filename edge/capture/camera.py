@@ -106,7 +106,7 @@ class CameraCapture:
         self._rng = random.Random(camera_id)
         self._stopping = threading.Event()
         self._state, self._detail = State.CONNECTING, ""
-        self._changed_at = self._last_arrival = time.monotonic()
+        self._last_arrival = time.monotonic()
         self._next_due = 0.0
         self._mailbox: Mailbox | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from mesh.errors import MeshError
@@ -35,10 +36,11 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
     ) -> AsyncIterator[detector_pb2.DetectStreamResponse]:
         """The objects of each frame in order; a frame that fails is answered with its error."""
         index = 0
-        async for answer in in_order(request_iterator, self._answer, self._window):
-            answer.index = index
-            index += 1
-            yield answer
+        async with aclosing(in_order(request_iterator, self._answer, self._window)) as answers:
+            async for answer in answers:
+                answer.index = index
+                index += 1
+                yield answer
 
     async def _answer(self, request: detector_pb2.DetectStreamRequest) -> detector_pb2.DetectStreamResponse:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from mesh.errors import MeshError
@@ -32,10 +33,11 @@ class OcrServicer(ocr_pb2_grpc.OcrServiceServicer):
     ) -> AsyncIterator[ocr_pb2.ReadStreamResponse]:
         """The answer to each request in order; one that fails is answered with its error."""
         index = 0
-        async for answer in in_order(request_iterator, self._answer, self._window):
-            answer.index = index
-            index += 1
-            yield answer
+        async with aclosing(in_order(request_iterator, self._answer, self._window)) as answers:
+            async for answer in answers:
+                answer.index = index
+                index += 1
+                yield answer
 
     async def _answer(self, request: ocr_pb2.ReadStreamRequest) -> ocr_pb2.ReadStreamResponse:
         try:
