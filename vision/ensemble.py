@@ -28,7 +28,7 @@ class EnsembleReader:
     """
 
     def __init__(
-        self, first: ReaderEngine, second: ReaderEngine, between: tuple[float, float] = (0.05, 0.9)
+        self, first: ReaderEngine, second: ReaderEngine, between: tuple[float, float] = (0.05, 0.93)
     ) -> None:
         self._first, self._second, self._between = first, second, between
         one, two = first.model, second.model

@@ -121,11 +121,16 @@ class PictureReader:
         """What a picture of one plate alone says, without looking for the plate."""
         height, width = image.shape[:2]
         whole = Detection(ObjectClass.PLATE, Box(0.0, 0.0, float(width), float(height)), 1.0)
-        return self.read_plates(image, [whole])
+        return self._read(image, [whole], (0.0,))
 
     def read_plates(self, image: Image, plates: Sequence[Detection]) -> tuple[PictureRead, ...]:
         """What the detected plates say, surest first; those below `min_confidence` are left out."""
-        views = [self._views(image, plate) for plate in plates]
+        return self._read(image, plates, self.settings.margins)
+
+    def _read(
+        self, image: Image, plates: Sequence[Detection], margins: Sequence[float]
+    ) -> tuple[PictureRead, ...]:
+        views = [self._views(image, plate, margins) for plate in plates]
         reads = iter(self.reader.read([crop for turns in views for turn in turns for crop in turn]))
         results = [
             self._decide(plate, [[next(reads) for _ in turn] for turn in turns])
@@ -134,9 +139,9 @@ class PictureReader:
         kept = [result for result in results if result.plate.confidence >= self.settings.min_confidence]
         return tuple(sorted(kept, key=lambda result: -result.plate.confidence))
 
-    def _views(self, image: Image, plate: Detection) -> list[list[Image]]:
+    def _views(self, image: Image, plate: Detection, margins: Sequence[float]) -> list[list[Image]]:
         """For each way the plate may be turned, its crops."""
-        crops = [crop_plate(image, plate, margin) for margin in self.settings.margins]
+        crops = [crop_plate(image, plate, margin) for margin in margins]
         if plate.corners or plate.box.height <= self.settings.tall * plate.box.width:
             return [crops]
         turns = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
