@@ -108,6 +108,10 @@ class PlateReader(nn.Module):
         self.queries = nn.Parameter(torch.randn(1, SLOTS, width) * 0.1)
         self.ask, self.order = Layer(width), Layer(width)
         self.look, self.seen = nn.Linear(width, width), nn.Linear(width, width)
+        self.recall, self.settle = nn.Linear(width, width), Layer(width)
+        for last in (self.recall, self.settle.attention.out, self.settle.mix[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         self.sight = nn.Linear(width, width)
         self.classify = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, CLASSES)
@@ -123,8 +127,12 @@ class PlateReader(nn.Module):
         cells = self.normal(cells)
         slots = self.ask(self.queries.expand(images.shape[0], -1, -1), cells)
         slots = self.order(slots)
-        scores = self.look(slots) @ self.seen(cells).transpose(1, 2) * cells.shape[-1] ** -0.5
-        attention = scores.float().softmax(-1)
+        keys = self.seen(cells).transpose(1, 2) * cells.shape[-1] ** -0.5
+        # Each slot first says where it would look, then sees where its neighbours look and settles, so that
+        # no character is taken twice and none is left out. The second look starts as a copy of the first.
+        first = (self.look(slots) @ keys).float().softmax(-1).to(cells.dtype)
+        slots = self.settle(slots + self.recall(first @ cells))
+        attention = (self.look(slots) @ keys).float().softmax(-1)
         glimpse = attention.to(cells.dtype) @ (self.sight(cells) + seen)
         whole = cells.mean(1)
         return Reading(

@@ -193,10 +193,10 @@ class Trainer:
         self.saved = time.monotonic()
 
     def resume(self, path: Path, weights_only: bool = False) -> None:
-        """Go on from a checkpoint, or start anew from its averaged weights."""
+        """Go on from a checkpoint, or start anew from its averaged weights; what it lacks stays as it is."""
         state = torch.load(path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["average" if weights_only else "model"])
-        self.average.load_state_dict(state["average"])
+        self.model.load_state_dict(state["average" if weights_only else "model"], strict=not weights_only)
+        self.average.load_state_dict(state["average"], strict=not weights_only)
         if not weights_only:
             self.optimiser.load_state_dict(state["optimiser"])
             self.round, self.step = state["round"], state["step"]
