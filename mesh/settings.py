@@ -184,7 +184,8 @@ def load(cls: type[S]) -> S:
     """
     try:
         settings = cls()
-        _check_socket(settings)
+        _check_address(settings)
+        _check_files(settings)
     except ValidationError as error:
         for line in explain(cls, error):
             print(line, file=sys.stderr)
@@ -195,13 +196,25 @@ def load(cls: type[S]) -> S:
     return settings
 
 
-def _check_socket(settings: MeshSettings) -> None:
-    path = settings.address().removeprefix("unix:")
-    if settings.address().startswith("unix:") and len(path.encode()) > MAX_SOCKET_PATH:
+def _check_address(settings: MeshSettings) -> None:
+    address, name = settings.address(), variable(type(settings), "listen")
+    path = address.removeprefix("unix:")
+    if path == address:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"{name}={address!r}: neither unix:PATH nor HOST:PORT")
+    elif len(path.encode()) > MAX_SOCKET_PATH:
         raise ValueError(
             f"socket path {path!r} is longer than {MAX_SOCKET_PATH} bytes: "
-            f"set a shorter OVR_HOME, or {variable(type(settings), 'listen')}=host:port"
+            f"set a shorter OVR_HOME, or {name}=host:port"
         )
+
+
+def _check_files(settings: MeshSettings) -> None:
+    for field in ("tls_cert", "tls_key", "tls_ca"):
+        path = getattr(settings, field)
+        if path is not None and not path.is_file():
+            raise ValueError(f"{variable(type(settings), field)}={path}: there is no such file")
 
 
 def explain(cls: type[BaseSettings], error: ValidationError) -> Iterator[str]:

@@ -221,3 +221,24 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"bytes\.yaml: cannot be read"):
         load_yaml(tmp_path / "bytes.yaml", Rules)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:abc", "50051", ":50051", "host:70000"])
+def test_an_address_that_is_none_is_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A LISTEN that is neither a socket nor HOST:PORT is named before anything starts."""
+    monkeypatch.setenv("OVR_LISTEN", address)
+    with pytest.raises(SystemExit):
+        load(MeshSettings)
+    assert "OVR_LISTEN" in capsys.readouterr().err
+
+
+def test_a_certificate_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A TLS file that does not exist is named with its variable."""
+    monkeypatch.setenv("OVR_TLS_CERT", "/nowhere/cert.pem")
+    with pytest.raises(SystemExit):
+        load(MeshSettings)
+    assert "OVR_TLS_CERT=/nowhere/cert.pem" in capsys.readouterr().err
