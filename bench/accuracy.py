@@ -27,7 +27,7 @@ from cli.bench import report_table
 from vision.evaluation import SetReport, evaluate, summarise
 from vision.labels import LabelledSet, find_sets
 from vision.models import ModelChoice
-from vision.pipeline import PictureReader, open_picture_reader
+from vision.pipeline import PictureReader, PipelineSettings, open_picture_reader
 from vision.port import VisionError
 
 DEFAULT_DATA = Path("../shared/data/dev")
@@ -43,6 +43,7 @@ def main() -> int:
         reader = open_picture_reader(
             ModelChoice(args.detector, args.engine, args.threads),
             ModelChoice(args.reader, args.engine, args.threads),
+            PipelineSettings(min_confidence=0.0),
         )
     except VisionError as error:
         print(f"accuracy: {error}", file=sys.stderr)
@@ -72,7 +73,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", default="openvino", choices=("openvino", "onnxruntime", "tensorrt"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--threshold", type=float, default=0.5, help="reads from here on count as false reads"
+        "--threshold",
+        type=float,
+        default=PipelineSettings().min_confidence,
+        help="reads from here on are believed: they can be false reads, and precision is theirs",
     )
     parser.add_argument("--every", type=int, default=1, help="only every n-th picture and frame")
     parser.add_argument("--no-videos", action="store_true")

@@ -61,7 +61,7 @@ class PipelineSettings:
     cut_off: float = 0.5
     formless: float = 0.4
     chosen: float = 0.8
-    min_confidence: float = 0.0
+    min_confidence: float = 0.35
     expected_regions: tuple[str, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
 
