@@ -60,8 +60,8 @@ class PipelineSettings:
     plain_score: float = 0.5
     cut_off: float = 0.5
     formless: float = 0.4
-    chosen: float = 0.8
-    min_confidence: float = 0.35
+    chosen: float = 0.7
+    min_confidence: float = 0.4
     expected_regions: tuple[str, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
 
