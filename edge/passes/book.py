@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from edge.passes.moment import Moment
 from edge.passes.record import Ending, Pass, Read, Stillness
-from edge.passes.regroup import decided, decided_text, hand_over, take_in, two_vehicles
+from edge.passes.regroup import decided, decided_text, give_stray_reads, hand_over, take_in, two_vehicles
 from edge.passes.texts import same
 from edge.passes.verdict import Judge
 from edge.tracking.tracker import TrackedFrame, TrackedPlate, TrackedVehicle
@@ -333,6 +333,8 @@ class PassBook:
 
     def _retire(self, subject: Pass, ending: Ending) -> None:
         """Forgets a pass, and gives it its event unless it already has one."""
+        if ending is not Ending.DUPLICATE and not subject.last.single:
+            give_stray_reads(subject, self._passes, self._judge)
         self._passes.remove(subject)
         self._by_vehicle = {t: p for t, p in self._by_vehicle.items() if p is not subject}
         self._by_plate = {t: p for t, p in self._by_plate.items() if p is not subject}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 from edge.passes.moment import Moment
 from edge.passes.record import Pass, Read, Stillness
-from edge.passes.texts import contradict
+from edge.passes.texts import contradict, same
 from edge.passes.verdict import Judge, groups
 from edge.tuning import PassTuning
 
@@ -71,6 +71,21 @@ def hand_over(
     subject.vehicle_tracks, subject.plate_tracks = set(subject.vehicle_tracks), set(subject.plate_tracks)
     subject.set_reads(before)
     _go_back(subject, before[-1].moment, cut.at, tuning)
+
+
+def give_stray_reads(subject: Pass, others: Iterable[Pass], judge: Judge) -> None:
+    """A pass that is undecided gives its reads of a text to the pass that is decided on it.
+
+    Where vehicles hide one another a plate is now and then taken for that of the vehicle beside its own.
+    """
+    plate = subject.verdict(judge).plate
+    if plate is None or decided_text(subject, judge):
+        return
+    owner = next((p for p in others if p is not subject and same(plate.text, decided_text(p, judge))), None)
+    if owner is not None:
+        stray = [r for r in subject.reads if same(r.read.text, plate.text)]
+        subject.set_reads([r for r in subject.reads if r not in stray])
+        owner.set_reads([*owner.reads, *stray])
 
 
 def _go_back(subject: Pass, read: Moment, cut: float, tuning: PassTuning) -> None:

@@ -300,3 +300,16 @@ def test_parked_car_that_is_being_hidden_seems_to_move() -> None:
         closed += book.due(moment(i).at)
     closed += book.close_all(Ending.GONE)
     assert len(closed) == book.opened == 1
+
+
+def test_stray_read_goes_to_the_vehicle_of_the_plate() -> None:
+    """One read of a neighbour's plate does not make that plate a vehicle's that never had it."""
+    road = Road([Car(A, 0, (0, 50), (900, 50), 40), Car(B, 0, (0, 450), (900, 450), 30, shows_plate=False)])
+    for index in range(30):
+        for sighting in road.step(index):
+            if index == 10 and sighting.subject.box.y > 300:
+                box = plate_of(sighting.subject.box).box
+                road.book.add_read(sighting.subject, Read(moment(index), box, read_of(A), 0.5, 1.0))
+    road.run(range(30, 90))
+    assert sorted(road.texts()) == ["", A]
+    assert all(c.ending is Ending.GONE for c in road.closed)
