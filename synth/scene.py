@@ -298,7 +298,7 @@ def night(image: Image, plates: list[PlacedPlate], rng: Rng, infrared: bool) -> 
     for plate in plates:
         spread = max(4.0, (plate.box[2] - plate.box[0]) * rng.uniform(0.4, 1.2))
         patch = np.zeros_like(light)
-        cv2.fillConvexPoly(patch, plate.corners.astype(np.int32), 1.0)
+        cv2.fillConvexPoly(patch, plate.corners.astype(np.int32), (1.0,))
         light += cv2.GaussianBlur(patch, (0, 0), spread) * 1.0 + patch * rng.uniform(0.2, 0.9)
     dark = image.astype(np.float32) * light[..., None]
     if infrared:

@@ -107,7 +107,7 @@ class Sketch:
         """A filled polygon; `shade` lightens its top and darkens its bottom by that share."""
         corners = np.array([self.pixel(*p) for p in points], np.int32)
         mask = np.zeros_like(self.alpha)
-        cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA)
+        cv2.fillPoly(mask, [corners], (255,), cv2.LINE_AA)
         x, y, w, h = cv2.boundingRect(corners)
         x, y, x2, y2 = max(x - 1, 0), max(y - 1, 0), min(x + w + 1, self.w), min(y + h + 1, self.h)
         ramp = 1 + shade * np.linspace(1, -1, y2 - y, dtype=np.float32)[:, None, None]
