@@ -211,7 +211,12 @@ def rain(image: Image, rng: np.random.Generator, amount: float) -> Image:
     for _ in range(int(amount * w * h / 900)):
         x, y, length = int(rng.integers(w)), int(rng.integers(h)), int(h * rng.uniform(0.015, 0.05))
         cv2.line(
-            layer, (x, y), (int(x + slant * length), y + length), int(rng.integers(60, 190)), 1, cv2.LINE_AA
+            layer,
+            (x, y),
+            (int(x + slant * length), y + length),
+            (int(rng.integers(60, 190)),),
+            1,
+            cv2.LINE_AA,
         )
     veil = image.astype(np.float32) * 0.85 + 22
     return np.asarray((veil + cv2.GaussianBlur(layer, (0, 0), 0.7)[..., None] * 0.55).clip(0, 255), np.uint8)
