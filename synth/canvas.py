@@ -145,7 +145,7 @@ class Canvas:
         """Paint a mask scaled to `tall` pixels with its middle at x, y."""
         tall_px = max(round(tall), 3)
         wide_px = max(round(wide if wide is not None else mask.shape[1] * tall_px / mask.shape[0]), 2)
-        scaled = cv2.resize(mask, (wide_px, tall_px), interpolation=cv2.INTER_AREA)
+        scaled = np.asarray(cv2.resize(mask, (wide_px, tall_px), interpolation=cv2.INTER_AREA), np.uint8)
         x0, y0 = round(x - wide_px / 2), round(y - tall_px / 2)
         a, b = max(x0, 0), max(y0, 0)
         c, d = min(x0 + wide_px, self.width), min(y0 + tall_px, self.height)

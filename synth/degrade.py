@@ -173,7 +173,7 @@ def _move(boxes: Boxes, matrix: NDArray[np.float64], scale: NDArray[np.float64])
     x0, y0, x1, y1 = boxes.astype(np.float64).T
     points = np.stack([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]).transpose(2, 0, 1)
     moved = cv2.perspectiveTransform(points, matrix) * scale
-    return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1), np.float32)
 
 
 def _light(crop: Image, rng: np.random.Generator, level: Level) -> Image:
@@ -204,7 +204,8 @@ def _light(crop: Image, rng: np.random.Generator, level: Level) -> Image:
         picture = picture * np.float32(rng.uniform(0.18, 0.6)) + np.float32(rng.uniform(0, 25))
         picture *= rng.uniform(0.45, 1.4, 3).astype(np.float32)
     if rng.random() < level.light * 0.3:
-        picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.float32(rng.uniform(0.5, 2.0))
+        gamma = np.float32(rng.uniform(0.5, 2.0))
+        picture = np.asarray(255 * (np.clip(picture, 0, 255) / 255) ** gamma, np.float32)
     result = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < level.grey:
         weights = rng.dirichlet((2, 2, 2)).astype(np.float32)
@@ -255,5 +256,5 @@ def _motion_kernel(length: float, rng: np.random.Generator) -> NDArray[np.float3
     reach = np.array([np.cos(angle), np.sin(angle)]) * (side - 1) / 2
     centre = np.array([(side - 1) / 2] * 2)
     a, b = np.round(centre - reach).astype(int), np.round(centre + reach).astype(int)
-    cv2.line(kernel, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), 1.0)
+    cv2.line(kernel, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), (1.0,))
     return np.asarray(kernel / max(float(kernel.sum()), 1.0), np.float32)

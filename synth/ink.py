@@ -40,7 +40,7 @@ def draw_separator(
     if kind == "dash":
         thick = max(tall * rng.uniform(0.07, 0.14), 2)
         y = (y0 + y1) / 2
-        cv2.rectangle(mask, (round(x0), round(y - thick / 2)), (round(x1), round(y + thick / 2)), 255, -1)
+        cv2.rectangle(mask, (round(x0), round(y - thick / 2)), (round(x1), round(y + thick / 2)), (255,), -1)
         return
     if kind == "dot":
         y = (y0 + y1) / 2 if rng.random() < 0.7 else y1 - tall * 0.08
@@ -48,7 +48,7 @@ def draw_separator(
             mask,
             (round((x0 + x1) / 2), round(y)),
             max(2, round(tall * rng.uniform(0.05, 0.09))),
-            255,
+            (255,),
             -1,
             cv2.LINE_AA,
         )
@@ -130,10 +130,10 @@ def _tunis_mask(thick: int) -> Image:
     mask = np.zeros((96, 128), np.uint8)
     for stroke in strokes:
         points = (np.array(stroke) * [112, 88] + [8, 4]).astype(np.int32)
-        cv2.polylines(mask, [points], False, 255, thick, cv2.LINE_AA)
+        cv2.polylines(mask, [points], False, (255,), thick, cv2.LINE_AA)
     for x, y in dots:
         cv2.circle(
-            mask, (round(x * 112 + 8), round(y * 88 + 4)), max(thick * 2 // 3, 3), 255, -1, cv2.LINE_AA
+            mask, (round(x * 112 + 8), round(y * 88 + 4)), max(thick * 2 // 3, 3), (255,), -1, cv2.LINE_AA
         )
     return mask
 
