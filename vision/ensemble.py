@@ -16,6 +16,7 @@ from vision.port import Image, ReaderEngine
 _SETTINGS = FusionSettings(confusion=0.0)
 
 DISAGREED = 0.3
+COUNTRY_SURE = 0.3
 
 
 class EnsembleReader:
@@ -51,13 +52,28 @@ def combine(read: PlateRead, other: PlateRead) -> PlateRead:
     """What two readers say of one crop, as one read."""
     if not other.text:
         return read
-    plate = fuse([WeightedRead(read), WeightedRead(other)], settings=_SETTINGS).plate
+    both = [WeightedRead(read), WeightedRead(_with_country_word(other, read))]
+    plate = fuse(both, settings=_SETTINGS).plate
     posterior = tuple(_given_a_character(position) for position in plate.posterior)
     agreed = edits(read.text, plate.text, limit=1) <= 1
     legibility = read.legibility if agreed else DISAGREED * read.legibility
     return replace(
         read, text=plate.text, confidence=plate.confidence, posterior=posterior, legibility=legibility
     )
+
+
+def _with_country_word(other: PlateRead, read: PlateRead) -> PlateRead:
+    """The second reader's Tunisian plate with the T that stands for its Arabic word before the last four.
+
+    A reader of Latin text leaves that word out.
+    """
+    tunisian = read.region == "tn" and read.region_confidence >= COUNTRY_SURE
+    if not (tunisian and other.text.isdigit() and 5 <= len(other.text) <= 7):
+        return other
+    at = len(other.text) - 4
+    word = ((CharAlternative("T", 0.95),),)
+    posterior = other.posterior and (*other.posterior[:at], *word, *other.posterior[at:])
+    return replace(other, text=f"{other.text[:at]}T{other.text[at:]}", posterior=posterior)
 
 
 def _given_a_character(position: CharPosterior) -> CharPosterior:

@@ -58,6 +58,13 @@ def test_a_text_that_the_first_reader_did_not_see_is_hardly_legible() -> None:
     assert read.legibility == pytest.approx(0.06)
 
 
+def test_a_word_in_arabic_that_the_second_reader_leaves_out_is_put_back() -> None:
+    """A Tunisian plate keeps its T when the second reader saw the digits alone."""
+    first = Fixed("first", said("123T4507", 0.5, 0.7, region="tn", region_confidence=0.9, legibility=0.5))
+    (read,) = EnsembleReader(first, Fixed("second", said("1234567", 0.9, 0.95))).read([CROP])
+    assert read.text == "123T4567"
+
+
 def test_both_models_are_named() -> None:
     """Provenance says that two models took part."""
     reader = EnsembleReader(Fixed("one", said("A", 1)), Fixed("two", said("A", 1)))
