@@ -13,6 +13,8 @@ from opentelemetry.trace import Span
 from mesh.errors import Kind, MeshError, from_rpc_error
 from mesh.telemetry import inject
 
+BROKEN_WRITE = "Internal error from Core"  # what gRPC says of a write into a call that is over
+
 
 def with_trace(metadata: Any, span: Span | None = None) -> tuple[tuple[str, str | bytes], ...]:
     """The call's metadata with the traceparent of the span, or of the current one, unless it has one."""
@@ -94,6 +96,13 @@ class MeshStream:
                 await self._call.write(request)
             except asyncio.InvalidStateError:  # the call ended under the writer: say how
                 await self._raise_status()
+            except grpc.aio.AioRpcError as failure:
+                if failure.details() != BROKEN_WRITE:
+                    raise
+                # gRPC gives the call this status before it has read the peer's own, which is then lost.
+                raise MeshError(
+                    Kind.UNAVAILABLE, "STREAM_BROKEN", "the peer ended the stream while it was written to"
+                ) from None
 
     async def _raise_status(self) -> None:
         code = await self._call.code()
