@@ -130,6 +130,8 @@ async def _alerts(settings: MeshSettings) -> Sequence[alert_pb2.Alert]:
 
 def _show(truth: Sequence[GroundTruthPass], done: PilotRun, alerts: Sequence[alert_pb2.Alert]) -> bool:
     """Print what came of the clip; whether every pass became an event and the alert fired."""
+    from ovr.alpr.v1 import event_pb2
+
     console = out()
     console.print()
     for alert in alerts:
@@ -137,7 +139,7 @@ def _show(truth: Sequence[GroundTruthPass], done: PilotRun, alerts: Sequence[ale
         console.print(f"[bold red]ALERT[/]   {alert.rule_name}: {plate} at {alert.event.camera_id}")
     print_summary(done.summary)
     expected = sorted(vehicle.text for vehicle in truth)
-    read = sorted(event.plate.text for event in done.events if event.outcome == 1)
+    read = sorted(event.plate.text for event in done.events if event.outcome == event_pb2.OUTCOME_READ)
     right = sum(min(expected.count(text), read.count(text)) for text in set(expected))
     console.print(
         f"truth   {right} of {len(expected)} vehicles read exactly, {len(read) - right} false reads"

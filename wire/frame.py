@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from mesh.errors import STATUS, MeshError
 from mesh.frames import FrameRef
 from mesh.payload import FramePayload, PixelFormat
-from ovr.alpr.v1 import frame_pb2
+from ovr.alpr.v1 import detector_pb2, frame_pb2
 from plates.event import Clock
 from wire.event import CLOCKS, timestamp_to_wire
 
@@ -60,3 +61,9 @@ def payload_to_wire(
     else:
         frame.inline_data = payload.pixels
     return frame
+
+
+def error_to_wire(error: MeshError) -> detector_pb2.FrameError:
+    """Why one message of a stream has no answer."""
+    code = STATUS[error.kind].code.value[0]
+    return detector_pb2.FrameError(code=code, reason=error.reason, message=error.message)

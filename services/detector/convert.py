@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mesh.errors import STATUS, MeshError
 from mesh.payload import FramePayload
 from ovr.alpr.v1 import detector_pb2
 from services.detector.core import Detected
@@ -23,9 +22,3 @@ def response_to_wire(found: Detected) -> detector_pb2.DetectResponse:
         inference_ms=found.inference_ms,
         queue_ms=found.queue_ms,
     )
-
-
-def error_to_wire(error: MeshError) -> detector_pb2.FrameError:
-    """Why one frame of a stream has no answer."""
-    code = STATUS[error.kind].code.value[0]
-    return detector_pb2.FrameError(code=code, reason=error.reason, message=error.message)

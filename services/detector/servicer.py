@@ -10,8 +10,9 @@ from mesh.errors import MeshError
 from mesh.ordered import in_order
 from mesh.validation import check
 from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
-from services.detector.convert import error_to_wire, request_from_wire, response_to_wire
+from services.detector.convert import request_from_wire, response_to_wire
 from services.detector.core import Detector
+from wire.frame import error_to_wire
 
 FULL_NAME = detector_pb2.DESCRIPTOR.services_by_name["DetectorService"].full_name
 UNCHECKED = ("DetectStream",)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mesh.errors import STATUS, MeshError
 from mesh.payload import FramePayload
-from ovr.alpr.v1 import detector_pb2, ocr_pb2
+from ovr.alpr.v1 import ocr_pb2
 from services.ocr.core import ReadBatch
 from wire.event import model_to_wire, read_to_wire
 from wire.frame import payload_from_wire
@@ -23,9 +22,3 @@ def response_to_wire(found: ReadBatch) -> ocr_pb2.ReadResponse:
         inference_ms=found.inference_ms,
         queue_ms=found.queue_ms,
     )
-
-
-def error_to_wire(error: MeshError) -> detector_pb2.FrameError:
-    """Why one request of a stream has no answer."""
-    code = STATUS[error.kind].code.value[0]
-    return detector_pb2.FrameError(code=code, reason=error.reason, message=error.message)

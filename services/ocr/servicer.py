@@ -10,8 +10,9 @@ from mesh.errors import MeshError
 from mesh.ordered import in_order
 from mesh.validation import check
 from ovr.alpr.v1 import ocr_pb2, ocr_pb2_grpc
-from services.ocr.convert import error_to_wire, request_from_wire, response_to_wire
+from services.ocr.convert import request_from_wire, response_to_wire
 from services.ocr.core import Reader
+from wire.frame import error_to_wire
 
 FULL_NAME = ocr_pb2.DESCRIPTOR.services_by_name["OcrService"].full_name
 UNCHECKED = ("ReadStream",)
