@@ -24,7 +24,7 @@ from services.alert.rulebook import Rulebook
 from services.alert.rules_file import load_rules
 from services.alert.servicer import FULL_NAME, AlertServicer
 from services.alert.settings import AlertSettings
-from storage import embedded
+from storage import opening
 from storage.alerts.port import AlertStore
 from storage.images.port import ImageStore
 from storage.log.consumer import Consumer
@@ -130,11 +130,11 @@ async def main(settings: AlertSettings, process: Process) -> int:
     """Serve until `process.stop`."""
     keep_addresses_quiet()
     async with AsyncExitStack() as stack:
-        log = await embedded.open_log(settings.home)
+        log = await opening.open_log(settings)
         stack.push_async_callback(log.close)
-        store = await embedded.open_alerts(settings.home)
+        store = await opening.open_alerts(settings)
         stack.push_async_callback(store.close)
-        images = await embedded.open_images(settings.home)
+        images = await opening.open_images(settings)
         stack.push_async_callback(images.close)
         client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=False))
         reader = await log.reader(PLATE_EVENTS, GROUP)

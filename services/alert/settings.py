@@ -8,12 +8,12 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from mesh.settings import MeshSettings
+from storage.settings import StorageSettings
 
 SHIPPED_RULES = Path(__file__).resolve().parents[2] / "config" / "alert_rules.yaml"
 
 
-class AlertSettings(MeshSettings):
+class AlertSettings(StorageSettings):
     """Settings of the alert service, which matches events against rules and tells people."""
 
     model_config = SettingsConfigDict(env_prefix="OVR_ALERT_")

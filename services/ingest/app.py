@@ -13,7 +13,7 @@ from ovr.alpr.v1 import ingest_pb2_grpc
 from services.ingest.core import Ingest
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import IngestSettings
-from storage import embedded
+from storage import opening
 from storage.images.port import ImageStore
 from storage.log.port import SYSTEM_METRICS, TOPICS, Log
 from storage.retention import Sweep, sweep_for_ever
@@ -37,9 +37,9 @@ def service(settings: IngestSettings, log: Log, images: ImageStore, process: Pro
 async def main(settings: IngestSettings, process: Process) -> int:
     """Serve until `process.stop`."""
     async with AsyncExitStack() as stack:
-        log = await embedded.open_log(settings.home)
+        log = await opening.open_log(settings)
         stack.push_async_callback(log.close)
-        images = await embedded.open_images(settings.home)
+        images = await opening.open_images(settings)
         stack.push_async_callback(images.close)
         # compiled and slow to load: before the first call, and not on the loop
         await asyncio.to_thread(importlib.import_module, "protovalidate")

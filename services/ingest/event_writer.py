@@ -12,7 +12,7 @@ from plates.event import PlateEvent
 from services.ingest.consumers import consume
 from services.ingest.settings import EventWriterSettings
 from services.ingest.sinks import EventSink, StatusSink
-from storage import embedded
+from storage import opening
 from storage.events.port import EventStore, NodeStatus
 from storage.log.consumer import Consumer
 from storage.log.port import PLATE_EVENTS, SYSTEM_METRICS, Log, LogReader
@@ -56,9 +56,9 @@ def status_consumer(
 async def main(settings: EventWriterSettings, process: Process) -> int:
     """Write until `process.stop`."""
     async with AsyncExitStack() as stack:
-        log = await embedded.open_log(settings.home)
+        log = await opening.open_log(settings)
         stack.push_async_callback(log.close)
-        store = await embedded.open_events(settings.home)
+        store = await opening.open_events(settings)
         stack.push_async_callback(store.close)
         events = await log.reader(PLATE_EVENTS, GROUP)
         stack.push_async_callback(events.close)

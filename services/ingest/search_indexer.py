@@ -11,7 +11,7 @@ from plates.event import PlateEvent
 from services.ingest.consumers import consume
 from services.ingest.settings import SearchIndexerSettings
 from services.ingest.sinks import SearchSink
-from storage import embedded
+from storage import opening
 from storage.log.consumer import Consumer
 from storage.log.port import PLATE_EVENTS, Log, LogReader
 from storage.search.port import SearchIndex
@@ -39,9 +39,9 @@ def consumer(
 async def main(settings: SearchIndexerSettings, process: Process) -> int:
     """Index until `process.stop`."""
     async with AsyncExitStack() as stack:
-        log = await embedded.open_log(settings.home)
+        log = await opening.open_log(settings)
         stack.push_async_callback(log.close)
-        index = await embedded.open_search(settings.home)
+        index = await opening.open_search(settings)
         stack.push_async_callback(index.close)
         reader = await log.reader(PLATE_EVENTS, GROUP)
         stack.push_async_callback(reader.close)

@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from mesh.settings import MeshSettings
+from storage.settings import StorageSettings
 
 
-class IngestSettings(MeshSettings):
+class IngestSettings(StorageSettings):
     """Settings of the ingest service, which makes events durable."""
 
     model_config = SettingsConfigDict(env_prefix="OVR_INGEST_")
@@ -34,7 +34,7 @@ class IngestSettings(MeshSettings):
     )
 
 
-class ConsumerSettings(MeshSettings):
+class ConsumerSettings(StorageSettings):
     """Settings that both consumers of the log have."""
 
     max_batch: int = Field(

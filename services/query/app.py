@@ -12,7 +12,7 @@ from ovr.alpr.v1 import query_pb2_grpc
 from services.query.core import Query
 from services.query.servicer import QueryServicer
 from services.query.settings import QuerySettings
-from storage import embedded
+from storage import opening
 
 SERVICE_NAME = "ovr.alpr.v1.QueryService"
 
@@ -20,13 +20,13 @@ SERVICE_NAME = "ovr.alpr.v1.QueryService"
 async def main(settings: QuerySettings, process: Process) -> int:
     """Serve until `process.stop`."""
     async with AsyncExitStack() as stack:
-        log = await embedded.open_log(settings.home)
+        log = await opening.open_log(settings)
         stack.push_async_callback(log.close)
-        events = await embedded.open_events(settings.home)
+        events = await opening.open_events(settings)
         stack.push_async_callback(events.close)
-        search = await embedded.open_search(settings.home)
+        search = await opening.open_search(settings)
         stack.push_async_callback(search.close)
-        images = await embedded.open_images(settings.home)
+        images = await opening.open_images(settings)
         stack.push_async_callback(images.close)
         query = Query(
             events,

@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from mesh.settings import MeshSettings
+from storage.settings import StorageSettings
 
 
-class QuerySettings(MeshSettings):
+class QuerySettings(StorageSettings):
     """Settings of the query service, which answers questions about events."""
 
     model_config = SettingsConfigDict(env_prefix="OVR_QUERY_")

@@ -277,7 +277,8 @@ async def test_deadlines_shrink_hop_by_hop(mesh: Harness) -> None:
     assert caught.value.kind is Kind.DEADLINE
     assert time.monotonic() - started < 10
     first, second, third = (left or 0 for left in seen)
-    assert 3.0 >= first > second > third > 0.5
+    # gRPC reads a deadline off another clock than its caller, some milliseconds away
+    assert 3.1 > first > second > third > 0.5
 
 
 async def test_a_call_without_a_deadline_gets_one(mesh: Harness) -> None:

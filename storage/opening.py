@@ -1,0 +1,39 @@
+"""Opens the stores that the settings name: an engine where its endpoint is set, else the embedded adapter.
+
+An engine's client library is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+from storage import embedded
+from storage.alerts.port import AlertStore
+from storage.events.port import EventStore
+from storage.images.port import ImageStore
+from storage.log.port import Log
+from storage.search.port import SearchIndex
+from storage.settings import StorageSettings
+
+
+async def open_log(settings: StorageSettings) -> Log:
+    """The log: Kafka, or `log.db`."""
+    return await embedded.open_log(settings.home)
+
+
+async def open_events(settings: StorageSettings) -> EventStore:
+    """The event store: TimescaleDB or PostgreSQL, or `events.db`."""
+    return await embedded.open_events(settings.home)
+
+
+async def open_images(settings: StorageSettings) -> ImageStore:
+    """The image store: S3, or the directory `images`."""
+    return await embedded.open_images(settings.home)
+
+
+async def open_search(settings: StorageSettings) -> SearchIndex:
+    """The search index: OpenSearch, or `search.db`."""
+    return await embedded.open_search(settings.home)
+
+
+async def open_alerts(settings: StorageSettings) -> AlertStore:
+    """The alert store: in the database of the events, or `alerts.db`."""
+    return await embedded.open_alerts(settings.home)
