@@ -18,10 +18,10 @@ demo: setup ## render a clip, run it through the whole mesh, and show what came 
 	@$(BIN)/ovr demo $(ARGS)
 
 test: setup-dev ## unit, contract, mesh and end-to-end tests
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -m "not integration"
 
-test-integration: setup-dev ## tests against the real engines named by OVR_TEST_* variables
-	$(BIN)/pytest tests/integration
+test-integration: setup-dev ## tests against the real engines named by OVR_TEST_* variables; one that is not named fails
+	OVR_TEST_REQUIRED=1 $(BIN)/pytest tests/integration tests/contract -m integration
 
 faults: setup-dev ## the long seeded fault test: more than 10,000 faults from the spool to the stores
 	OVR_TEST_FAULT_EVENTS=2000 OVR_TEST_FAULT_SEEDS=1,2,3 OVR_TEST_FAULT_KILLS=20 \

@@ -1,13 +1,9 @@
-"""The adapters that the contract suites run on. Another engine's adapter joins by one more opener in its
-table.
-
-An opener is an async context manager that gives a function; each call of it opens the same store once more,
-as another process would.
-"""
+"""The adapters that the contract suites run on. An engine's adapter joins by a line in its table, with the
+variables that name the engine; `tests.builders.engines` says when it is run."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,57 +15,69 @@ from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
 from storage.search.sqlite import SqliteSearchIndex
+from tests.builders.engines import Adapter, Open, adapters, embedded, missing
 
-Open = Callable[[], Awaitable[Any]]
+LOGS = [
+    Adapter("sqlite", embedded(lambda home: SqliteLog.open(home / "log.db"))),
+]
+EVENT_STORES = [
+    Adapter("sqlite", embedded(lambda home: SqliteEventStore.open(home / "events.db"))),
+]
+IMAGE_STORES = [
+    Adapter("directory", embedded(lambda home: DirectoryImageStore.open(home / "images"))),
+]
+ALERT_STORES = [
+    Adapter("sqlite", embedded(lambda home: SqliteAlertStore.open(home / "alerts.db"))),
+]
+SEARCH_INDEXES = [
+    Adapter("sqlite", embedded(lambda home: SqliteSearchIndex.open(home / "search.db"))),
+]
 
-LOGS: dict[str, Callable[[Path], Awaitable[Any]]] = {"sqlite": lambda home: SqliteLog.open(home / "log.db")}
-EVENT_STORES = {"sqlite": lambda home: SqliteEventStore.open(home / "events.db")}
-IMAGE_STORES = {"directory": lambda home: DirectoryImageStore.open(home / "images")}
-ALERT_STORES = {"sqlite": lambda home: SqliteAlertStore.open(home / "alerts.db")}
-SEARCH_INDEXES = {"sqlite": lambda home: SqliteSearchIndex.open(home / "search.db")}
 
-
-async def _opened(opener: Callable[[Path], Awaitable[Any]], home: Path) -> AsyncIterator[Open]:
+async def _opened(adapter: Adapter, home: Path) -> AsyncIterator[Open]:
+    if why := missing(adapter.needs):
+        pytest.fail(why)
     async with AsyncExitStack() as stack:
+        opener = await stack.enter_async_context(adapter.world(home))
 
         async def open_one() -> Any:
-            store = await opener(home)
+            store = await opener()
             stack.push_async_callback(store.close)
             return store
 
         yield open_one
 
 
-@pytest.fixture(params=LOGS)
+@pytest.fixture(params=adapters(LOGS))
 async def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one and the same log."""
-    async for opened in _opened(LOGS[request.param], tmp_path):
+    async for opened in _opened(request.param, tmp_path):
         yield opened
 
 
-@pytest.fixture(params=EVENT_STORES)
+@pytest.fixture(params=adapters(EVENT_STORES))
 async def open_events(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one and the same event store."""
-    async for opened in _opened(EVENT_STORES[request.param], tmp_path):
+    async for opened in _opened(request.param, tmp_path):
         yield opened
 
 
-@pytest.fixture(params=IMAGE_STORES)
+@pytest.fixture(params=adapters(IMAGE_STORES))
 async def open_images(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one and the same image store."""
-    async for opened in _opened(IMAGE_STORES[request.param], tmp_path):
+    async for opened in _opened(request.param, tmp_path):
         yield opened
 
 
-@pytest.fixture(params=SEARCH_INDEXES)
+@pytest.fixture(params=adapters(SEARCH_INDEXES))
 async def open_search(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one and the same search index."""
-    async for opened in _opened(SEARCH_INDEXES[request.param], tmp_path):
+    async for opened in _opened(request.param, tmp_path):
         yield opened
 
 
-@pytest.fixture(params=ALERT_STORES)
+@pytest.fixture(params=adapters(ALERT_STORES))
 async def open_alerts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one and the same alert store."""
-    async for opened in _opened(ALERT_STORES[request.param], tmp_path):
+    async for opened in _opened(request.param, tmp_path):
         yield opened

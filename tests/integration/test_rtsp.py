@@ -22,13 +22,10 @@ from edge.capture.camera import Backoff, CameraCapture, CaptureOptions, State
 from edge.capture.gst import GstSource, available
 from edge.frame import Frame
 from plates.event import Clock
+from tests.builders.engines import needs
 
 SERVER = os.environ.get("OVR_TEST_RTSP", "")
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(not SERVER, reason="OVR_TEST_RTSP is not set"),
-    pytest.mark.timeout(90),
-]
+pytestmark = [*needs("OVR_TEST_RTSP"), pytest.mark.timeout(90)]
 FPS = 12
 QUICK = Backoff(0.1, 0.5)
 

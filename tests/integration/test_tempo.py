@@ -13,16 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.builders.engines import needs
+
 ENDPOINTS = ("OVR_TEST_TEMPO", "OVR_TEST_OTLP")
 PARTS = {"edge", "ocr", "ingest", "event-writer", "search-indexer", "alert"}
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        not all(map(os.environ.get, ENDPOINTS)) and not os.environ.get("CI"),
-        reason=f"needs {' and '.join(ENDPOINTS)}",
-    ),
-]
+pytestmark = [pytest.mark.timeout(300), *needs(*ENDPOINTS)]
 
 
 def trace_of(tempo: str, trace_id: str, timeout: float = 30.0) -> dict[str, set[str]]:
