@@ -25,6 +25,7 @@ from edge.capture.camera import State
 from edge.capture.port import SourceError
 from edge.clients import GrpcDetector, GrpcReader
 from edge.lane import Lane, Neighbours
+from edge.machine import Machine
 from edge.meters import Stages
 from edge.passes.event import Identity
 from edge.publish import Publisher, PublishOptions
@@ -53,8 +54,9 @@ async def run_pilot(settings: EdgeSettings, cameras: Sequence[Camera], process: 
         stub = ingest_pb2_grpc.IngestServiceStub(await _channel(stack, settings, process, "ingest"))
         options = PublishOptions(window=settings.publish_window)
         publisher = Publisher(spool, stub, shared.identity, shared.telemetry, shared.stages, options)
+        machine = Machine(settings.spool_directory())
         reporter = Reporter(
-            lanes, spool.status, stub, shared.identity, shared.telemetry, settings.status_interval
+            lanes, spool.status, stub, shared.identity, machine, shared.telemetry, settings.status_interval
         )
         async with _beside(publisher.run(), process), _beside(reporter.run(), process):
             await _fly(lanes, process.stop)

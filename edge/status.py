@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from edge.capture.clock import utc_now
 from edge.lane import Lane
+from edge.machine import Machine
 from edge.meters import Stages
 from edge.passes.event import Identity
 from mesh import names
@@ -46,10 +47,12 @@ class Reporter:
         spool_state: Callable[[], SpoolState],
         stub: ingest_pb2_grpc.IngestServiceAsyncStub,
         identity: Identity,
+        machine: Machine,
         telemetry: Telemetry,
         interval: float,
     ) -> None:
         self._lanes, self._spool_state, self._stub = lanes, spool_state, stub
+        self._machine = machine
         self._identity, self._interval = identity, interval
         self._spooled = telemetry.gauge(names.SPOOL_EVENTS)
         self._told = {lane.camera.id: (time.monotonic(), 0) for lane in lanes}
@@ -64,14 +67,15 @@ class Reporter:
     async def report(self) -> None:
         """Sends one report."""
         try:
-            await self._stub.ReportStatus(self.message())
+            machine = await asyncio.to_thread(self._machine.status)  # a sensor may take its time
+            await self._stub.ReportStatus(self.message(machine))
             self._reached = True
         except MeshError as error:
             if self._reached:  # once for each outage
                 logger("edge.status").warning("status not reported", why=str(error))
             self._reached = False
 
-    def message(self) -> ingest_pb2.ReportStatusRequest:
+    def message(self, machine: ingest_pb2.MachineStatus) -> ingest_pb2.ReportStatusRequest:
         """The state as it is now."""
         spool = self._spool_state()
         self._spooled.set(spool.events)
@@ -81,6 +85,7 @@ class Reporter:
             reported_at=timestamp_to_wire(utc_now()),
             cameras=[self._camera(lane) for lane in self._lanes],
             spool=ingest_pb2.SpoolStatus(events=spool.events, bytes=spool.bytes, shed=dict(spool.shed)),
+            machine=machine,
         )
 
     def _camera(self, lane: Lane) -> ingest_pb2.CameraStatus:

@@ -245,6 +245,60 @@ NODE_SPOOL_EVENTS = Metric(
     "Events in an edge box's spool, as it reported.",
     ("site", "node"),
 )
+NODE_SPOOL_BYTES = Metric(
+    "ovr_node_spool_bytes", MetricKind.GAUGE, "Bytes of an edge box's spool on its disk.", ("site", "node")
+)
+NODE_SPOOL_SHED = Metric(
+    "ovr_node_spool_shed",
+    MetricKind.GAUGE,
+    "Events an edge box's spool has shed since the box's start.",
+    ("site", "node"),
+)
+NODE_REPORTED = Metric(
+    "ovr_node_reported_timestamp_seconds",
+    MetricKind.GAUGE,
+    "When an edge box made its newest report, by its own clock.",
+    ("site", "node"),
+)
+NODE_TEMPERATURE = Metric(
+    "ovr_node_temperature_celsius",
+    MetricKind.GAUGE,
+    "Hottest sensor of an edge box's part: cpu, gpu.",
+    ("site", "node", "part"),
+)
+NODE_GPU_USE = Metric(
+    "ovr_node_gpu_use_ratio", MetricKind.GAUGE, "Share of time an edge box's GPU is busy.", ("site", "node")
+)
+NODE_DISK_FREE = Metric(
+    "ovr_node_disk_free_bytes",
+    MetricKind.GAUGE,
+    "Free bytes of the file system an edge box's spool lies on.",
+    ("site", "node"),
+)
+NODE_DISK = Metric(
+    "ovr_node_disk_bytes",
+    MetricKind.GAUGE,
+    "Size of the file system an edge box's spool lies on.",
+    ("site", "node"),
+)
+NODE_CAMERA_UP = Metric(
+    "ovr_node_camera_up",
+    MetricKind.GAUGE,
+    "1 if a camera streams or its recording has ended, else 0.",
+    ("site", "node", "camera"),
+)
+NODE_CAMERA_FPS = Metric(
+    "ovr_node_camera_frames_per_second",
+    MetricKind.GAUGE,
+    "Frames a second that a camera gave, over the last report's interval.",
+    ("site", "node", "camera"),
+)
+NODE_CAMERA_PASSES = Metric(
+    "ovr_node_camera_passes_closed",
+    MetricKind.GAUGE,
+    "Passes closed at a camera since its edge box's start, by outcome.",
+    ("site", "node", "camera", "outcome"),
+)
 PASSES_OPENED = Metric("ovr_passes_opened_total", MetricKind.COUNTER, "Passes opened.", ("camera",))
 PASSES_CLOSED = Metric(
     "ovr_passes_closed_total",

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from mesh.errors import Kind, MeshError
 from ovr.alpr.v1 import ingest_pb2
 from services.ingest.core import Picture, Receipt, Result, Submission
-from storage.events.port import CameraStatus, NodeStatus, SpoolStatus
+from storage.events.port import CameraStatus, MachineStatus, NodeStatus, SpoolStatus
 from wire.event import event_from_wire, timestamp_from_wire
 
 _RESULTS = {
@@ -68,7 +68,12 @@ def status_from_wire(message: ingest_pb2.ReportStatusRequest) -> NodeStatus:
         timestamp_from_wire(message.reported_at),
         tuple(_camera(camera) for camera in message.cameras),
         SpoolStatus(message.spool.events, message.spool.bytes, dict(message.spool.shed)),
+        _machine(message.machine),
     )
+
+
+def _machine(machine: ingest_pb2.MachineStatus) -> MachineStatus:
+    return MachineStatus(**{known.name: value for known, value in machine.ListFields()})
 
 
 def _camera(camera: ingest_pb2.CameraStatus) -> CameraStatus:

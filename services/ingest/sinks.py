@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mesh import names
 from mesh.telemetry import Telemetry
 from plates.event import PlateEvent
 from services.ingest.convert import status_of_record
+from services.ingest.node_gauges import NodeGauges
 from storage.events.port import EventStore, NodeStatus
 from storage.log.codec import decode_event
 from storage.log.port import Record
@@ -46,11 +46,11 @@ class SearchSink:
 
 
 class StatusSink:
-    """Edge boxes' reports into the event store, and their spools into metrics."""
+    """Edge boxes' reports into the event store and into metrics."""
 
     def __init__(self, store: EventStore, telemetry: Telemetry) -> None:
         self._store = store
-        self._spool = telemetry.gauge(names.NODE_SPOOL_EVENTS)
+        self._gauges = NodeGauges(telemetry)
 
     def decode(self, record: Record) -> NodeStatus:
         """See `Sink`."""
@@ -60,5 +60,5 @@ class StatusSink:
         """See `Sink`."""
         await self._store.save_status(items)
         for status in items:
-            self._spool.labels(status.site_id, status.node_id).set(status.spool.events)
+            self._gauges.show(status)
         return len(items)

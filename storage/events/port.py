@@ -119,6 +119,18 @@ class SpoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """State of the machine an edge box is: °C, a share from 0 to 1, bytes of the spool's file system; None for
+    what it cannot tell."""
+
+    cpu_celsius: float | None = None
+    gpu_celsius: float | None = None
+    gpu_use: float | None = None
+    disk_free_bytes: int | None = None
+    disk_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """State of an edge box; only its newest counts."""
 
@@ -127,6 +139,7 @@ class NodeStatus:
     reported_at: datetime
     cameras: tuple[CameraStatus, ...] = ()
     spool: SpoolStatus = SpoolStatus()
+    machine: MachineStatus = MachineStatus()
 
 
 @dataclass(frozen=True, slots=True)

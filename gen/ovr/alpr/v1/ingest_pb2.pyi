@@ -416,6 +416,63 @@ class SpoolStatus(_message.Message):
 Global___SpoolStatus: _TypeAlias = SpoolStatus  # noqa: Y015
 
 @_typing.final
+class MachineStatus(_message.Message):
+    """State of the machine an edge box is. What it cannot tell is not set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CPU_CELSIUS_FIELD_NUMBER: _builtins.int
+    GPU_CELSIUS_FIELD_NUMBER: _builtins.int
+    GPU_USE_FIELD_NUMBER: _builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_BYTES_FIELD_NUMBER: _builtins.int
+    cpu_celsius: _builtins.float
+    """Hottest sensor of the processor, °C."""
+    gpu_celsius: _builtins.float
+    """Hottest sensor of the GPU, °C."""
+    gpu_use: _builtins.float
+    """Share of time that the GPU is busy, 0 to 1."""
+    disk_free_bytes: _builtins.int
+    """Free bytes of the file system the spool lies on."""
+    disk_bytes: _builtins.int
+    """Size of that file system, bytes."""
+    def __init__(
+        self,
+        *,
+        cpu_celsius: _builtins.float | None = ...,
+        gpu_celsius: _builtins.float | None = ...,
+        gpu_use: _builtins.float | None = ...,
+        disk_free_bytes: _builtins.int | None = ...,
+        disk_bytes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_celsius", b"_cpu_celsius", "_disk_bytes", b"_disk_bytes", "_disk_free_bytes", b"_disk_free_bytes", "_gpu_celsius", b"_gpu_celsius", "_gpu_use", b"_gpu_use", "cpu_celsius", b"cpu_celsius", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "gpu_celsius", b"gpu_celsius", "gpu_use", b"gpu_use"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_celsius", b"_cpu_celsius", "_disk_bytes", b"_disk_bytes", "_disk_free_bytes", b"_disk_free_bytes", "_gpu_celsius", b"_gpu_celsius", "_gpu_use", b"_gpu_use", "cpu_celsius", b"cpu_celsius", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "gpu_celsius", b"gpu_celsius", "gpu_use", b"gpu_use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cpu_celsius: _TypeAlias = _typing.Literal["cpu_celsius"]  # noqa: Y015
+    _WhichOneofArgType__cpu_celsius: _TypeAlias = _typing.Literal["_cpu_celsius", b"_cpu_celsius"]  # noqa: Y015
+    _WhichOneofReturnType__disk_bytes: _TypeAlias = _typing.Literal["disk_bytes"]  # noqa: Y015
+    _WhichOneofArgType__disk_bytes: _TypeAlias = _typing.Literal["_disk_bytes", b"_disk_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__disk_free_bytes: _TypeAlias = _typing.Literal["disk_free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__disk_free_bytes: _TypeAlias = _typing.Literal["_disk_free_bytes", b"_disk_free_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__gpu_celsius: _TypeAlias = _typing.Literal["gpu_celsius"]  # noqa: Y015
+    _WhichOneofArgType__gpu_celsius: _TypeAlias = _typing.Literal["_gpu_celsius", b"_gpu_celsius"]  # noqa: Y015
+    _WhichOneofReturnType__gpu_use: _TypeAlias = _typing.Literal["gpu_use"]  # noqa: Y015
+    _WhichOneofArgType__gpu_use: _TypeAlias = _typing.Literal["_gpu_use", b"_gpu_use"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_celsius) -> _WhichOneofReturnType__cpu_celsius | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_bytes) -> _WhichOneofReturnType__disk_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_free_bytes) -> _WhichOneofReturnType__disk_free_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gpu_celsius) -> _WhichOneofReturnType__gpu_celsius | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gpu_use) -> _WhichOneofReturnType__gpu_use | None: ...
+
+Global___MachineStatus: _TypeAlias = MachineStatus  # noqa: Y015
+
+@_typing.final
 class ReportStatusRequest(_message.Message):
     """State of an edge box."""
 
@@ -426,6 +483,7 @@ class ReportStatusRequest(_message.Message):
     REPORTED_AT_FIELD_NUMBER: _builtins.int
     CAMERAS_FIELD_NUMBER: _builtins.int
     SPOOL_FIELD_NUMBER: _builtins.int
+    MACHINE_FIELD_NUMBER: _builtins.int
     site_id: _builtins.str
     """Site."""
     node_id: _builtins.str
@@ -442,6 +500,10 @@ class ReportStatusRequest(_message.Message):
     def spool(self) -> Global___SpoolStatus:
         """Its spool."""
 
+    @_builtins.property
+    def machine(self) -> Global___MachineStatus:
+        """The machine; not set by boxes from before this field."""
+
     def __init__(
         self,
         *,
@@ -450,10 +512,11 @@ class ReportStatusRequest(_message.Message):
         reported_at: _timestamp_pb2.Timestamp | None = ...,
         cameras: _abc.Iterable[Global___CameraStatus] | None = ...,
         spool: Global___SpoolStatus | None = ...,
+        machine: Global___MachineStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reported_at", b"reported_at", "spool", b"spool"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine", "reported_at", b"reported_at", "spool", b"spool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "node_id", b"node_id", "reported_at", b"reported_at", "site_id", b"site_id", "spool", b"spool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "machine", b"machine", "node_id", b"node_id", "reported_at", b"reported_at", "site_id", b"site_id", "spool", b"spool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
