@@ -27,8 +27,8 @@ class _Shown:
 
 
 class NodeGauges:
-    """Shows what edge boxes report. A box that has not reported for `forget_seconds` vanishes; boxes that would
-    make more than `max_series` series are not shown, because their names come from outside."""
+    """Shows what edge boxes report. A box that has not reported for `forget_seconds` vanishes; boxes that
+    would make more than `max_series` series are not shown, because their names come from outside."""
 
     def __init__(
         self,

@@ -120,8 +120,8 @@ class SpoolStatus:
 
 @dataclass(frozen=True, slots=True)
 class MachineStatus:
-    """State of the machine an edge box is: °C, a share from 0 to 1, bytes of the spool's file system; None for
-    what it cannot tell."""
+    """State of the machine an edge box is: °C, a share from 0 to 1, bytes of the spool's file system; None
+    for what it cannot tell."""
 
     cpu_celsius: float | None = None
     gpu_celsius: float | None = None

@@ -10,6 +10,7 @@ from services.ingest.node_gauges import NodeGauges
 from storage.events.port import CameraStatus, MachineStatus, NodeStatus, SpoolStatus
 from tests.builders.events import START
 
+UNKNOWN = MachineStatus()
 BARE = 4
 OF_CAMERA = 2 + len(Outcome)
 
@@ -35,7 +36,7 @@ def series(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
     }
 
 
-def report(node: str, *cameras: CameraStatus, machine: MachineStatus = MachineStatus()) -> NodeStatus:
+def report(node: str, *cameras: CameraStatus, machine: MachineStatus = UNKNOWN) -> NodeStatus:
     """A box's report."""
     return NodeStatus("site", node, START, cameras, SpoolStatus(3, 100, {"full": 2, "old": 1}), machine)
 
