@@ -176,6 +176,10 @@ class EventReader(Protocol):
         """Events by (best_seen_at, event_id), newest first. INVALID if the token belongs to another filter.
         Events that arrive between two pages neither repeat nor hide others."""
 
+    async def scan(self, filter: EventFilter, page_size: int, page_token: str = "") -> EventPage:
+        """The same, oldest first, for who reads all there is, such as a rebuild of the search index: it goes
+        on from a token after any pause. An event that arrives behind the token is not seen any more."""
+
     async def aggregate(
         self, filter: EventFilter, bucket: Bucket, group_by: Sequence[GroupBy], limit: int
     ) -> Aggregate:

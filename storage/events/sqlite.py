@@ -110,25 +110,33 @@ class SqliteEventStore:
 
     async def list_events(self, filter: EventFilter, page_size: int, page_token: str = "") -> EventPage:
         """See the port."""
+        return await self._page(("events", filter), filter, page_size, page_token, "<", "DESC")
+
+    async def scan(self, filter: EventFilter, page_size: int, page_token: str = "") -> EventPage:
+        """See the port."""
+        return await self._page(("scan", filter), filter, page_size, page_token, ">", "ASC")
+
+    async def _page(
+        self, request: object, filter: EventFilter, size: int, token: str, behind: str, order: str
+    ) -> EventPage:
         where, values = conditions(filter)
-        after = decode_token(("events", filter), page_token, (int, str))
+        after = decode_token(request, token, (int, str))
         if after is not None:
-            where.append("(best_seen_us, event_id) < (?, ?)")
+            where.append(f"(best_seen_us, event_id) {behind} (?, ?)")
             values.extend(after)
 
         def work(connection: sqlite3.Connection) -> list[tuple[int, str, PlateEvent]]:
             rows = connection.execute(
                 "SELECT best_seen_us, event_id, payload FROM events JOIN payloads USING (number)"
-                f"{where_clause(where)} ORDER BY best_seen_us DESC, event_id DESC LIMIT ?",
-                (*values, page_size + 1),
+                f"{where_clause(where)} ORDER BY best_seen_us {order}, event_id {order} LIMIT ?",
+                (*values, size + 1),
             )
             return [(us, event_id, _decode(event_id, payload)) for us, event_id, payload in rows]
 
         found = await self._database.read(work)
-        page = found[:page_size]
-        more = len(found) > page_size
-        token = encode_token(("events", filter), page[-1][:2]) if more else ""
-        return EventPage(tuple(event for _, _, event in page), token)
+        page = found[:size]
+        next_token = encode_token(request, page[-1][:2]) if len(found) > size else ""
+        return EventPage(tuple(event for _, _, event in page), next_token)
 
     async def aggregate(
         self, filter: EventFilter, bucket: Bucket, group_by: Sequence[GroupBy], limit: int

@@ -82,6 +82,22 @@ async def test_events_that_arrive_between_pages_hide_nothing(open_events):
     assert second.next_page_token == ""
 
 
+async def test_a_scan_is_oldest_first_and_goes_on_from_its_token(open_events):
+    """A scan gives every event that the filter takes once, oldest first, and goes on in another process."""
+    store, other = await open_events(), await open_events()
+    events = [event(at=START + minutes(number // 2)) for number in range(7)]
+    await store.write([*events, event(camera="cam-2")])
+    wanted = sorted(events, key=lambda e: (e.best_seen_at, e.event_id))
+    mine = EventFilter(camera_ids=("cam-1",))
+    first = await store.scan(mine, 4)
+    await store.write([event(at=START + minutes(-1))])
+    second = await other.scan(mine, 4, first.next_page_token)
+    assert [*first.events, *second.events] == wanted
+    assert second.next_page_token == ""
+    with pytest.raises(MeshError):
+        await store.list_events(mine, 4, first.next_page_token)
+
+
 async def test_a_token_of_another_request_is_refused(open_events):
     """A page token is good for its own filter only; one that is no token is refused, too."""
     store = await open_events()
