@@ -4,8 +4,8 @@
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /opt/ovr
-COPY requirements/build.txt requirements/default.txt requirements/
-RUN /opt/ovr/bin/pip install --no-cache-dir --require-hashes -r requirements/default.txt
+COPY requirements/build.txt requirements/engines.txt requirements/
+RUN /opt/ovr/bin/pip install --no-cache-dir --require-hashes -r requirements/engines.txt
 COPY . .
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \

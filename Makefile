@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integration faults setup setup-dev format lint types generate breaking docs bench pins clean
+.PHONY: help demo test test-integration faults setup setup-dev setup-engines format lint types generate breaking docs bench pins clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -29,6 +29,8 @@ faults: setup-dev ## the long seeded fault test: more than 10,000 faults from th
 
 setup: $(DEFAULT)
 setup-dev: $(DEV)
+setup-engines: setup ## the clients of Kafka, PostgreSQL, S3 and OpenSearch, where an endpoint of one is to be set
+	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/engines.txt
 
 $(UV): requirements/uv.txt
 	@$(PYTHON) scripts/bootstrap_uv.py
@@ -74,7 +76,7 @@ pins: | $(UV) ## compile requirements/*.txt anew
 	echo "$$(head -n 1 requirements/uv.txt | cut -d' ' -f1)" | $(PIN) --no-header - -o requirements/uv.txt
 	printf 'hatchling\neditables\n' | $(PIN) --no-header - -o requirements/build.txt
 	$(PIN) --custom-compile-command "make pins" pyproject.toml -o requirements/default.txt
-	for extra in dev train paddle jetson; do \
+	for extra in engines dev train paddle jetson; do \
 	  $(PIN) --custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt || exit 1; \
 	done
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from mesh.settings import MeshSettings, shared
+
+CLIENTS = {"kafka": "confluent_kafka", "database": "asyncpg", "s3": "minio", "opensearch": "opensearchpy"}
+"""The package that each endpoint's adapter is written with."""
 
 
 class StorageSettings(MeshSettings):
@@ -68,3 +72,12 @@ class StorageSettings(MeshSettings):
         validation_alias=shared("opensearch"),
         description="OpenSearch, http(s)://HOST:PORT,...; empty: the index is SQLite.",
     )
+
+    @field_validator(*CLIENTS)
+    @classmethod
+    def _has_its_client(cls, endpoint: str, field: ValidationInfo) -> str:
+        """The default install leaves the engines' clients out."""
+        package = CLIENTS[field.field_name or ""]
+        if endpoint and find_spec(package) is None:
+            raise ValueError(f"needs the package {package}, of the extra `engines`: make setup-engines")
+        return endpoint

@@ -1,0 +1,39 @@
+"""The settings that choose engines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from mesh.settings import load
+from storage.settings import CLIENTS, StorageSettings
+
+
+def test_every_endpoint_is_taken_when_its_client_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the clients installed, as in development, endpoints are kept as they are set."""
+    monkeypatch.setenv("OVR_HOME", str(tmp_path))
+    for name in CLIENTS:
+        monkeypatch.setenv(f"OVR_{name.upper()}", "somewhere:1")
+    settings = load(StorageSettings)
+    assert {getattr(settings, name) for name in CLIENTS} == {"somewhere:1"}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_an_endpoint_without_its_client_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """An endpoint whose client package is missing is refused at once, with what to do."""
+    monkeypatch.setenv("OVR_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, CLIENTS[name], None)
+    load(StorageSettings)
+    monkeypatch.setenv(f"OVR_{name.upper()}", "somewhere:1")
+    with pytest.raises(SystemExit):
+        load(StorageSettings)
+    told = capsys.readouterr().err
+    assert f"OVR_{name.upper()}='somewhere:1'" in told
+    assert f"needs the package {CLIENTS[name]}" in told
+    assert "make setup-engines" in told
