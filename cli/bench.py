@@ -15,12 +15,15 @@ from cli.console import err, fail, out
 if TYPE_CHECKING:
     from vision.evaluation import SetReport
 
-app = typer.Typer(no_args_is_help=True, help="Measure on pictures of your own.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure on pictures of your own.\n\nExample: ovr bench accuracy --labels photos/labels.jsonl",
+)
 
 
 @app.callback()
 def main() -> None:
-    """Measure on pictures of your own."""
+    """Keeps `accuracy` a command of its own, though it is the only one."""
 
 
 @app.command()

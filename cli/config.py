@@ -12,7 +12,10 @@ from cli.processes import PARTS, PILOT
 if TYPE_CHECKING:
     from mesh.settings import MeshSettings
 
-app = typer.Typer(no_args_is_help=True, help="Configuration: check it, show it, list what can be set.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Configuration: check it, show it, list what can be set.\n\nExample: ovr config check",
+)
 
 
 @app.command()

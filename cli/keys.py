@@ -9,7 +9,7 @@ import typer
 
 from cli.console import err, fail
 
-app = typer.Typer(no_args_is_help=True, help="API keys of the gateway.")
+app = typer.Typer(no_args_is_help=True, help="API keys of the gateway.\n\nExample: ovr keys new console")
 
 
 def _file() -> Path:

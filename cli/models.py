@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.console import err, fail, out
 
-app = typer.Typer(no_args_is_help=True, help="Models: list, verify, export.")
+app = typer.Typer(no_args_is_help=True, help="Models: list, verify, export.\n\nExample: ovr models ls")
 
 
 class ExportFormat(str, Enum):

@@ -16,7 +16,9 @@ from cli.console import complain, fail, out
 if TYPE_CHECKING:
     from mesh.settings import MeshSettings
 
-app = typer.Typer(no_args_is_help=True, help="The edge's spool: list, verify, drain.")
+app = typer.Typer(
+    no_args_is_help=True, help="The edge's spool: list, verify, drain.\n\nExample: ovr spool ls"
+)
 Directory = Annotated[
     Path | None, typer.Argument(help="A spool; by default every one in the data directory.")
 ]
