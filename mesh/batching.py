@@ -27,6 +27,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+WAY_BACK = 0.1  # share of an item's time that is kept for its answer
+
+
 @dataclass(eq=False)
 class _Entry(Generic[Item, Result]):
     item: Item
@@ -47,6 +50,10 @@ class Batcher(Generic[Item, Result]):
     most `concurrency` run at once. Keys (cameras) take turns. When `max_queue` items wait, a newcomer is
     refused, or the newest item of a key that has more waiting than the newcomer's: RESOURCE_EXHAUSTED with
     retry information.
+
+    No work goes into what would come too late, by the time that batches took before: a newcomer behind too
+    many others is refused like one that finds the queue full, a batch is no larger than the deadlines in it
+    allow, and what could not be in time even alone is given up before it is begun.
     """
 
     def __init__(
@@ -72,7 +79,7 @@ class Batcher(Generic[Item, Result]):
         self._running: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._closed = False
-        self._typical = 0.0  # seconds a batch takes, smoothed
+        self._item_seconds = 0.0  # what a batch takes for each of its items, smoothed
         self._log = logger("mesh.batching")
         self._sizes = self._telemetry.histogram(names.BATCH_SIZE).labels(name)
         self._waits = self._telemetry.histogram(names.BATCH_WAIT_SECONDS).labels(name)
@@ -94,10 +101,7 @@ class Batcher(Generic[Item, Result]):
         now = time.monotonic()
         left = rpc_deadline.remaining()
         limit = min(deadline or float("inf"), float("inf") if left is None else now + left)
-        if self._closed:
-            raise self._drop("closed", Kind.UNAVAILABLE, "DRAINING", "is stopping")
-        if limit <= now:
-            raise self._drop("deadline", Kind.DEADLINE, "DEADLINE", "was asked after the deadline")
+        self.admit(key, limit)
         self._make_room(key)
         entry: _Entry[Item, Result] = _Entry(item, key, loop.create_future(), now, limit, inject())
         if limit != float("inf"):
@@ -114,10 +118,38 @@ class Batcher(Generic[Item, Result]):
                 self._dropped.labels(self._name, "cancelled").inc()
                 self._consider()
 
+    def admit(self, key: str = "", deadline: float | None = None) -> None:
+        """Raise what `submit` would raise at once for a newcomer that has no chance; for callers who have
+        work to do before they can submit."""
+        now = time.monotonic()
+        if deadline is None:
+            left = rpc_deadline.remaining()
+            deadline = float("inf") if left is None else now + left
+        if self._closed:
+            raise self._drop("closed", Kind.UNAVAILABLE, "DRAINING", "is stopping")
+        if deadline <= now:
+            raise self._drop("deadline", Kind.DEADLINE, "DEADLINE", "was asked after the deadline")
+        turns = (len(self._queues.get(key, ())) + 1) * (len(self._queues) + (key not in self._queues))
+        ahead = min(self._waiting + 1, turns)
+        if self._waiting and now + ahead * self._item_seconds > self._last_call(now, deadline):
+            raise self._drop(
+                "full", Kind.EXHAUSTED, "QUEUE_FULL", f"has too much to do: {self._waiting} wait"
+            )
+
+    @staticmethod
+    def _last_call(queued_at: float, deadline: float) -> float:
+        """When an item's batch must end: the answer needs time for its way back."""
+        return deadline - WAY_BACK * (deadline - queued_at) if deadline != float("inf") else deadline
+
     def _drop(self, why: str, kind: Kind, reason: str, message: str) -> MeshError:
         self._dropped.labels(self._name, why).inc()
-        retry = max(0.01, self._typical) if kind in (Kind.EXHAUSTED, Kind.UNAVAILABLE) else None
+        retry = max(0.01, self._batch_seconds) if kind in (Kind.EXHAUSTED, Kind.UNAVAILABLE) else None
         return MeshError(kind, reason, f"{self._name} {message}", retry_after=retry)
+
+    @property
+    def _batch_seconds(self) -> float:
+        """How long the next batch will take, by those before."""
+        return self._item_seconds * min(self._waiting, self._max_batch)
 
     def _make_room(self, key: str) -> None:
         """Raise when the queue is full, unless another key has more waiting: then its newest item goes."""
@@ -161,7 +193,9 @@ class Batcher(Generic[Item, Result]):
             if self._waiting < self._max_batch and pause > 0:
                 self._wake = asyncio.get_running_loop().call_later(pause, self._consider)
                 return
-            self._start(self._take())
+            batch = self._take()
+            if batch:
+                self._start(batch)
 
     def _due(self) -> float:
         """When the next batch must start: the queue's oldest has waited long enough, or a deadline is near.
@@ -169,19 +203,30 @@ class Batcher(Generic[Item, Result]):
         An item gives waiting half of its time at most: how long the batch will take is only an estimate."""
         entries = [entry for queue in self._queues.values() for entry in queue]
         oldest = min(entry.queued_at for entry in entries) + self._max_wait
-        urgent = min(min((e.queued_at + e.deadline) / 2, e.deadline - 2 * self._typical) for e in entries)
+        urgent = min(
+            min((e.queued_at + e.deadline) / 2, e.deadline - 2 * self._batch_seconds) for e in entries
+        )
         return min(oldest, urgent)
 
     def _take(self) -> list[_Entry[Item, Result]]:
-        """The next batch: the oldest item of each key, key after key, until it is full."""
+        """The next batch: the oldest item of each key, key after key, until it is full or one more would make
+        it too late for one of them."""
         batch: list[_Entry[Item, Result]] = []
+        now, tightest = time.monotonic(), float("inf")
         while self._queues and len(batch) < self._max_batch:
-            key = next(iter(self._queues))
-            queue = self._queues.pop(key)
-            batch.append(queue.popleft())
-            if queue:
-                self._queues[key] = queue  # its next turn comes after the others'
-        self._waiting -= len(batch)
+            entry = next(iter(self._queues.values()))[0]
+            last_call = self._last_call(entry.queued_at, entry.deadline)
+            # the last one is tried whatever the estimate says: else a wrong one would never be mended
+            if last_call < now + self._item_seconds and (batch or self._waiting > 1):
+                self._fail(entry, self._drop("deadline", Kind.DEADLINE, "DEADLINE", "could not be in time"))
+                continue
+            tightest = min(tightest, last_call)
+            if batch and tightest < now + self._item_seconds * (len(batch) + 1):
+                break
+            self._remove(entry)
+            batch.append(entry)
+            if entry.key in self._queues:  # its next turn comes after the others'
+                self._queues[entry.key] = self._queues.pop(entry.key)
         return batch
 
     def _start(self, batch: list[_Entry[Item, Result]]) -> None:
@@ -218,8 +263,8 @@ class Batcher(Generic[Item, Result]):
             self._fail_all(batch, MeshError(Kind.INTERNAL, "BATCH_FAILED", f"{self._name} failed"))
         else:
             self._answer(batch, results)
-        took = time.monotonic() - started
-        self._typical = took if not self._typical else 0.8 * self._typical + 0.2 * took
+        took = (time.monotonic() - started) / len(batch)
+        self._item_seconds = took if not self._item_seconds else 0.8 * self._item_seconds + 0.2 * took
 
     def _fail_all(self, batch: list[_Entry[Item, Result]], error: MeshError) -> None:
         for entry in batch:

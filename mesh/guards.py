@@ -199,7 +199,10 @@ async def abort(context: Context, error: MeshError) -> None:
     """End the rpc with the error's status and details. Raises, always."""
     details = to_grpc_status(error).SerializeToString()
     message = error.message[:MAX_TEXT]  # percent-encoded on the wire; the details have more of it
-    await context.abort(STATUS[error.kind].code, message, ((STATUS_METADATA, details),))
+    try:
+        await context.abort(STATUS[error.kind].code, message, ((STATUS_METADATA, details),))
+    except grpc.aio.InternalError as gone:  # the caller left meanwhile: nobody is there to be told
+        raise asyncio.CancelledError from gone
 
 
 def limits_guard(telemetry: Telemetry, service: str, max_calls: int, max_streams: int) -> Guard:

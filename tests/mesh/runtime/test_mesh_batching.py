@@ -256,3 +256,37 @@ async def test_several_batches_at_once() -> None:
     batcher: Batcher[int, int] = Batcher(model, max_batch=1, concurrency=2)
     assert await asyncio.gather(*(batcher.submit(n) for n in range(4))) == [0, 2, 4, 6]
     assert model.most == 2
+
+
+async def test_no_work_goes_into_what_would_come_too_late() -> None:
+    """When more is asked than can be done, what is begun is answered in time: the rest is given up before."""
+
+    async def each_takes(items: list[int]) -> Sequence[int]:
+        begun.extend(items)
+        await asyncio.sleep(0.1 * len(items))
+        return items
+
+    begun: list[int] = []
+    batcher: Batcher[int, int] = Batcher(each_takes, max_batch=4, max_wait=0.0, max_queue=100)
+    await batcher.submit(-1)
+    until = time.monotonic() + 1.05
+    asked = [batcher.submit(n, key=str(n % 5), deadline=until) for n in range(40)]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    answered = [result for result in results if isinstance(result, int)]
+    late = [result for result in results if isinstance(result, MeshError)]
+    assert all(error.kind in (Kind.DEADLINE, Kind.EXHAUSTED) for error in late)
+    assert len(answered) + len(late) == 40
+    assert len(answered) >= 5
+    assert len(begun) - 1 - len(answered) <= 1, "work was done for nobody"
+
+
+async def test_a_wrong_estimate_of_the_time_a_batch_takes_is_mended() -> None:
+    """After one very slow batch, items with less time than that took are still tried, and then all are."""
+    model = Model(seconds=0.5)
+    batcher: Batcher[int, int] = Batcher(model, max_batch=4, max_wait=0.0)
+    await batcher.submit(0)
+    model.seconds = 0.0
+    for _ in range(20):
+        assert await batcher.submit(1, deadline=time.monotonic() + 0.4) == 2
+    both = [batcher.submit(n, deadline=time.monotonic() + 0.4) for n in (1, 2)]
+    assert await asyncio.gather(*both) == [2, 4]
