@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from mesh.errors import Kind, MeshError
 from mesh.settings import MeshSettings, shared
 
 CLIENTS = {"kafka": "confluent_kafka", "database": "asyncpg", "s3": "minio", "opensearch": "opensearchpy"}
@@ -36,7 +37,9 @@ class StorageSettings(MeshSettings):
     database: str = Field(
         default="",
         validation_alias=shared("database"),
-        description="TimescaleDB or PostgreSQL, postgresql://USER@HOST:PORT/NAME; empty: SQLite.",
+        pattern=r"^(postgres(ql)?://.+)?$",
+        description="TimescaleDB or PostgreSQL, postgresql://USER@HOST:PORT/NAME, with"
+        " ?sslmode=verify-full&sslrootcert=FILE for TLS; empty: SQLite.",
     )
     database_password: SecretStr = Field(
         default=SecretStr(""),
@@ -47,6 +50,13 @@ class StorageSettings(MeshSettings):
         default=None,
         validation_alias=shared("database_password_file"),
         description="File with that password, instead.",
+    )
+    database_connections: int = Field(
+        default=8,
+        ge=2,
+        le=100,
+        validation_alias=shared("database_connections"),
+        description="Connections to the database that a process holds, at most.",
     )
     s3: str = Field(
         default="",
@@ -67,10 +77,59 @@ class StorageSettings(MeshSettings):
         validation_alias=shared("s3_secret_key_file"),
         description="File with that key, instead.",
     )
+    s3_region: str = Field(
+        default="us-east-1", validation_alias=shared("s3_region"), description="Region that S3 says it is."
+    )
+    s3_ca: Path | None = Field(
+        default=None,
+        validation_alias=shared("s3_ca"),
+        description="Authorities to trust for https, PEM; empty: the usual ones.",
+    )
+    s3_encryption: bool = Field(
+        default=False,
+        validation_alias=shared("s3_encryption"),
+        description="Whether S3 is asked to encrypt pictures with its own keys (SSE-S3); MinIO needs a KMS.",
+    )
+    s3_public: str = Field(
+        default="",
+        validation_alias=shared("s3_public"),
+        description="Address that links to pictures lead to, http(s)://HOST:PORT; empty: no links.",
+    )
     opensearch: str = Field(
         default="",
         validation_alias=shared("opensearch"),
         description="OpenSearch, http(s)://HOST:PORT,...; empty: the index is SQLite.",
+    )
+    opensearch_index: str = Field(
+        default="plates",
+        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        validation_alias=shared("opensearch_index"),
+        description="Name of the index, and what the names of its months begin with.",
+    )
+    opensearch_shards: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        validation_alias=shared("opensearch_shards"),
+        description="Shards of a month; in force for months made after `ovr storage init`.",
+    )
+    opensearch_user: str = Field(
+        default="", validation_alias=shared("opensearch_user"), description="User of OpenSearch; empty: none."
+    )
+    opensearch_password: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=shared("opensearch_password"),
+        description="Password of that user.",
+    )
+    opensearch_password_file: Path | None = Field(
+        default=None,
+        validation_alias=shared("opensearch_password_file"),
+        description="File with that password, instead.",
+    )
+    opensearch_ca: Path | None = Field(
+        default=None,
+        validation_alias=shared("opensearch_ca"),
+        description="Authorities to trust for https, PEM; empty: the usual ones.",
     )
 
     @field_validator(*CLIENTS)
@@ -81,3 +140,16 @@ class StorageSettings(MeshSettings):
         if endpoint and find_spec(package) is None:
             raise ValueError(f"needs the package {package}, of the extra `engines`: make setup-engines")
         return endpoint
+
+
+def secret(value: SecretStr, file: Path | None) -> str:
+    """A secret by its value or, instead, by the file that holds it. FAILED_PRECONDITION for a file that
+    cannot be read."""
+    if file is None:
+        return value.get_secret_value()
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MeshError(
+            Kind.FAILED_PRECONDITION, "SECRET_UNREADABLE", f"{file}: no secret can be read from it"
+        ) from error

@@ -205,5 +205,8 @@ class EventStore(EventReader, Protocol):
     async def delete_older_than(self, moment: datetime) -> int:
         """Delete events whose `best_seen_at` is before `moment`; how many."""
 
+    async def maintain(self) -> None:
+        """Do what the store needs from time to time, such as counting anew for dashboards."""
+
     async def close(self) -> None:
         """Give everything back."""

@@ -8,10 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import orjson
-from google.protobuf.message import DecodeError
-
-from mesh.errors import Kind, MeshError
 from plates.event import PlateEvent
 from storage.events.port import (
     Aggregate,
@@ -19,16 +15,16 @@ from storage.events.port import (
     Bucket,
     Camera,
     CameraPage,
-    CameraStatus,
     EventFilter,
     EventPage,
     GroupBy,
     NodeStatus,
 )
 from storage.events.sql import COLUMNS, Value, columns, conditions, from_us, marks, to_us, where_clause
+from storage.events.stored import event_of, status_of_json, status_to_json
 from storage.paging import decode_token, encode_token
 from storage.sqlite import Database
-from wire.event import event_from_bytes, event_to_bytes
+from wire.event import event_to_bytes
 
 MIGRATIONS = (
     """
@@ -104,7 +100,7 @@ class SqliteEventStore:
                 f" WHERE event_id IN ({marks(list(event_ids))})",
                 tuple(event_ids),
             )
-            return {event_id: _decode(event_id, payload) for event_id, payload in rows}
+            return {event_id: event_of(event_id, payload) for event_id, payload in rows}
 
         return await self._database.read(work)
 
@@ -131,7 +127,7 @@ class SqliteEventStore:
                 f"{where_clause(where)} ORDER BY best_seen_us {order}, event_id {order} LIMIT ?",
                 (*values, size + 1),
             )
-            return [(us, event_id, _decode(event_id, payload)) for us, event_id, payload in rows]
+            return [(us, event_id, event_of(event_id, payload)) for us, event_id, payload in rows]
 
         found = await self._database.read(work)
         page = found[:size]
@@ -169,7 +165,7 @@ class SqliteEventStore:
                 status.site_id,
                 status.node_id,
                 to_us(status.reported_at),
-                orjson.dumps(camera),
+                status_to_json(camera),
             )
             for status in statuses
             for camera in status.cameras
@@ -202,6 +198,9 @@ class SqliteEventStore:
         """See the port."""
         before = to_us(moment)
         return await self._database.sweep(lambda c: _delete_chunk(c, before))
+
+    async def maintain(self) -> None:
+        """See the port; this store needs nothing."""
 
     async def check(self) -> None:
         """See the port."""
@@ -251,23 +250,8 @@ def _camera(row: tuple[str, str, str, bytes | None, int | None, int | None, int]
         camera_id,
         site_id,
         node_id,
-        _status(status) if status is not None else None,
+        status_of_json(status) if status is not None else None,
         from_us(reported_us) if reported_us is not None else None,
         from_us(last_event_us) if last_event_us is not None else None,
         events,
     )
-
-
-def _status(stored: bytes) -> CameraStatus:
-    fields = orjson.loads(stored)
-    last_frame_at = fields.pop("last_frame_at")
-    return CameraStatus(
-        **fields, last_frame_at=datetime.fromisoformat(last_frame_at) if last_frame_at is not None else None
-    )
-
-
-def _decode(event_id: str, payload: bytes) -> PlateEvent:
-    try:
-        return event_from_bytes(payload)
-    except (DecodeError, ValueError) as error:
-        raise MeshError(Kind.DATA_LOSS, "EVENT_DAMAGED", f"stored event {event_id}: {error}") from error

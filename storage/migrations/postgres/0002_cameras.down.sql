@@ -1,0 +1,2 @@
+DROP FUNCTION cameras_uncount;
+DROP TABLE cameras;

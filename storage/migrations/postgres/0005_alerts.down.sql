@@ -1,0 +1,1 @@
+DROP TABLE alert_changes, alert_deliveries, alerts;
