@@ -26,11 +26,24 @@ async def open_events(settings: StorageSettings) -> EventStore:
 
 async def open_images(settings: StorageSettings) -> ImageStore:
     """The image store: S3, or the directory `images`."""
+    if settings.s3:
+        from storage import s3
+        from storage.images.minio import MinioImageStore
+
+        links = s3.connect(settings, settings.s3_public) if settings.s3_public else None
+        return MinioImageStore(
+            s3.connect(settings), settings.s3_bucket, encrypted=settings.s3_encryption, links=links
+        )
     return await embedded.open_images(settings.home)
 
 
 async def open_search(settings: StorageSettings) -> SearchIndex:
     """The search index: OpenSearch, or `search.db`."""
+    if settings.opensearch:
+        from storage.search.opensearch.adapter import OpenSearchIndex
+        from storage.search.opensearch.client import connect
+
+        return OpenSearchIndex(connect(settings), settings.opensearch_index)
     return await embedded.open_search(settings.home)
 
 

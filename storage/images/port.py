@@ -1,12 +1,13 @@
 """The image store: evidence by the hash of its content.
 
-The embedded adapter is `storage.images.directory`. Every method raises `mesh.errors.MeshError` with kind
-UNAVAILABLE when the store cannot be reached or written now, and INVALID for a key that is not of the form
-"sha256/<first two digits>/<sha256>.jpg" (or .png).
+The embedded adapter is `storage.images.directory`, that of S3 `storage.images.minio`. Every method raises
+`mesh.errors.MeshError` with kind UNAVAILABLE when the store cannot be reached or written now, and INVALID for
+a key that is not of the form "sha256/<first two digits>/<sha256>.jpg" (or .png).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,10 @@ class ImageStore(Protocol):
     async def exists(self, key: str) -> bool:
         """Whether a picture is stored under `key`."""
 
+    async def link(self, key: str, seconds: int) -> str | None:
+        """An address that anyone can fetch the picture from for `seconds`; None if the store gives none.
+        Whether there is such a picture is not asked."""
+
     async def delete_older_than(self, moment: datetime) -> int:
         """Delete what was last put before `moment`; how many."""
 
@@ -45,6 +50,9 @@ class ImageStore(Protocol):
     async def close(self) -> None:
         """Give everything back."""
 
+
+PICTURES = "sha256/"
+"""What every key begins with."""
 
 _KEY = re.compile(r"sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})\.(jpg|png)")
 _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png"}
@@ -64,3 +72,14 @@ def parse_image_key(key: str) -> tuple[str, str]:
     if match is None:
         raise MeshError(Kind.INVALID, "IMAGE_KEY_INVALID", f"{key!r} is no key of a picture")
     return match[2], _MEDIA_TYPES[match[3]]
+
+
+def check_picture(key: str, data: bytes, media_type: str) -> None:
+    """INVALID unless `key` is that of `data` and `media_type`."""
+    sha256, expected = parse_image_key(key)
+    if media_type != expected:
+        raise MeshError(
+            Kind.INVALID, "MEDIA_TYPE_MISMATCH", f"{key}: media type is {media_type!r}, not {expected!r}"
+        )
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise MeshError(Kind.INVALID, "HASH_MISMATCH", f"the picture's hash is not the key's, {sha256}")

@@ -1,7 +1,8 @@
 """The search index: events by plate text.
 
-The embedded adapter is `storage.search.sqlite`. Every method raises `mesh.errors.MeshError` with kind
-UNAVAILABLE when the index cannot be reached or written now; what else it raises is said at the method.
+The embedded adapter is `storage.search.sqlite`, that of OpenSearch `storage.search.opensearch`. Every method
+raises `mesh.errors.MeshError` with kind UNAVAILABLE when the index cannot be reached or written now; what
+else it raises is said at the method.
 """
 
 from __future__ import annotations
@@ -72,11 +73,22 @@ class SearchIndex(SearchReader, Protocol):
     """The whole index, as the search indexer opens it."""
 
     async def index(self, events: Sequence[PlateEvent]) -> None:
-        """Index those of `events` that have a plate text, durable when this returns. Indexing again changes
-        nothing."""
+        """Index those of `events` that have a plate text, durable and found by searches when this returns.
+        Indexing again changes nothing. INVALID if one of them can never be indexed."""
 
     async def delete_older_than(self, moment: datetime) -> int:
         """Forget events whose `best_seen_at` is before `moment`; how many."""
+
+    async def renew(self) -> None:
+        """Begin a new generation: what is indexed from now on, by any process, goes there, and searches see
+        both, each event once. If one is begun and not finished, it goes on."""
+
+    async def left_behind(self, limit: int, after: str = "") -> list[str]:
+        """Ids behind `after`, in order, that the old generation holds and the new one does not; at most
+        `limit`."""
+
+    async def finish_renewal(self) -> None:
+        """Forget the old generation with all that it alone holds."""
 
     async def close(self) -> None:
         """Give everything back."""

@@ -55,6 +55,12 @@ MIGRATIONS = (
         PRIMARY KEY (gram, folded)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE entries ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+    CREATE TABLE newest (generation INTEGER NOT NULL);
+    INSERT INTO newest VALUES (1);
+    CREATE INDEX entries_by_generation ON entries (generation, event_id);
+    """,
 )
 
 _BY_TEXT = "entries_by_text"
@@ -99,8 +105,9 @@ class SqliteSearchIndex:
         ]
 
         def work(connection: sqlite3.Connection) -> None:
+            newest = _newest(connection)
             for text, folded, values in rows:
-                _insert(connection, text, folded, values)
+                _insert(connection, text, folded, (*values, newest))
 
         await self._database.write(work)
 
@@ -132,7 +139,36 @@ class SqliteSearchIndex:
     async def delete_older_than(self, moment: datetime) -> int:
         """See the port."""
         before = to_us(moment)
-        return await self._database.sweep(lambda c: _delete_chunk(c, before))
+        return await self._database.sweep(lambda c: _delete_chunk(c, "best_seen_us < ?", before))
+
+    async def renew(self) -> None:
+        """See the port. An entry is of one generation: indexing it again makes it anew in the newest."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            newest = _newest(connection)
+            old = "SELECT 1 FROM entries WHERE generation < ? LIMIT 1"
+            if connection.execute(old, (newest,)).fetchone() is None:
+                connection.execute("UPDATE newest SET generation = ?", (newest + 1,))
+
+        await self._database.write(work)
+
+    async def left_behind(self, limit: int, after: str = "") -> list[str]:
+        """See the port."""
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT event_id FROM entries WHERE generation < ? AND event_id > ?"
+                " ORDER BY event_id LIMIT ?",
+                (_newest(connection), after, limit),
+            )
+            return [event_id for (event_id,) in rows]
+
+        return await self._database.read(work)
+
+    async def finish_renewal(self) -> None:
+        """See the port."""
+        newest = await self._database.read(_newest)
+        await self._database.sweep(lambda c: _delete_chunk(c, "generation < ?", newest))
 
     async def check(self) -> None:
         """See the port."""
@@ -143,18 +179,24 @@ class SqliteSearchIndex:
         await self._database.close()
 
 
+def _newest(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT generation FROM newest").fetchone()[0])
+
+
 def _insert(connection: sqlite3.Connection, text: str, folded: str, values: tuple[Value, ...]) -> None:
-    known = connection.execute("SELECT 1 FROM entries WHERE folded = ? LIMIT 1", (folded,)).fetchone()
+    names = (*COLUMNS, "generation", "text", "folded")
     row = (*values, text, folded)
-    connection.execute(
-        f"INSERT OR IGNORE INTO entries ({', '.join(COLUMNS)}, text, folded) VALUES ({marks(row)})", row
+    known = connection.execute("SELECT 1 FROM entries WHERE folded = ? LIMIT 1", (folded,)).fetchone()
+    old = connection.execute(
+        "DELETE FROM entries WHERE event_id = ? AND generation < ?", (values[0], values[-1])
     )
-    if known is None:
+    connection.execute(f"INSERT OR IGNORE INTO entries ({', '.join(names)}) VALUES ({marks(row)})", row)
+    if known is None or old.rowcount:
         connection.executemany(
-            "INSERT INTO deletions VALUES (?, ?)", [(v, folded) for v in deletions(folded)]
+            "INSERT OR IGNORE INTO deletions VALUES (?, ?)", [(v, folded) for v in deletions(folded)]
         )
         connection.executemany(
-            "INSERT INTO grams VALUES (?, ?)", [(gram, folded) for gram in grams(marked(folded))]
+            "INSERT OR IGNORE INTO grams VALUES (?, ?)", [(gram, folded) for gram in grams(marked(folded))]
         )
 
 
@@ -243,10 +285,9 @@ def _index(connection: sqlite3.Connection, tier: _Tier) -> str:
     return _BY_TIME if matches >= _MANY_MATCHES else tier.index
 
 
-def _delete_chunk(connection: sqlite3.Connection, before_us: int) -> int:
+def _delete_chunk(connection: sqlite3.Connection, condition: str, bound: int) -> int:
     rows = connection.execute(
-        "SELECT number, folded FROM entries WHERE best_seen_us < ? ORDER BY best_seen_us LIMIT ?",
-        (before_us, _DELETE_CHUNK),
+        f"SELECT number, folded FROM entries WHERE {condition} LIMIT ?", (bound, _DELETE_CHUNK)
     ).fetchall()
     connection.executemany("DELETE FROM entries WHERE number = ?", [(number,) for number, _ in rows])
     for folded in {folded for _, folded in rows}:

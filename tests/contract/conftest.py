@@ -15,6 +15,7 @@ from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
 from storage.search.sqlite import SqliteSearchIndex
+from tests.builders import kafka, postgres, stores
 from tests.builders.engines import Adapter, Open, adapters, embedded, missing
 
 LOGS = [
@@ -25,12 +26,14 @@ EVENT_STORES = [
 ]
 IMAGE_STORES = [
     Adapter("directory", embedded(lambda home: DirectoryImageStore.open(home / "images"))),
+    Adapter("minio", stores.image_world, stores.MINIO),
 ]
 ALERT_STORES = [
     Adapter("sqlite", embedded(lambda home: SqliteAlertStore.open(home / "alerts.db"))),
 ]
 SEARCH_INDEXES = [
     Adapter("sqlite", embedded(lambda home: SqliteSearchIndex.open(home / "search.db"))),
+    Adapter("opensearch", stores.search_world, stores.OPENSEARCH),
 ]
 
 

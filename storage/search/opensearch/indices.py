@@ -1,0 +1,135 @@
+"""The months of an index and their generations: which there are, and who writes to which.
+
+An index is one a month and generation, `plates-2026.03-1`. The alias `plates` is all of them, for reading;
+the alias `plates-2026.03` is written to and leads to the month's newest generation. A rebuild makes a new
+generation; OpenSearch moves an alias in one step, so whoever writes never has to know of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from opensearchpy import AsyncOpenSearch
+from opensearchpy.exceptions import RequestError
+
+from mesh.errors import Kind, MeshError
+from storage.search.opensearch.client import translated
+
+_EXISTS = "resource_already_exists_exception"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """One index of OpenSearch."""
+
+    generation: int
+    month: str
+    name: str
+
+    def ends_by(self, moment: datetime) -> bool:
+        """Whether nothing in it can be as young as `moment`, UTC."""
+        return self.month < month_of(moment)
+
+
+class Indices:
+    """The months of the index `name`."""
+
+    def __init__(self, client: AsyncOpenSearch, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._of_ours = re.compile(rf"{re.escape(name)}-(\d{{4,}}\.\d\d)-(\d+)")
+
+    def alias(self, moment: datetime) -> str:
+        """What is written to for an event of this time."""
+        return f"{self._name}-{month_of(moment)}"
+
+    async def months(self) -> list[Month]:
+        """All there are, oldest generation first."""
+        with translated():
+            found = await self._client.indices.get_alias(index=f"{self._name}-*")
+        matches = [match for name in found if (match := self._of_ours.fullmatch(name)) is not None]
+        return sorted(Month(int(match[2]), match[1], match[0]) for match in matches)
+
+    async def ensure(self, aliases: Collection[str]) -> None:
+        """Make the months that these aliases lead to, in the newest generation; others may do so, too.
+        FAILED_PRECONDITION if the index template is not there."""
+        await self.check_prepared()
+        newest = max((month.generation for month in await self.months()), default=1)
+        for alias in sorted(aliases):
+            await self._make(alias, newest, written=True)
+
+    async def check_prepared(self) -> None:
+        """FAILED_PRECONDITION if the index template is not there: months without it would be useless."""
+        with translated():
+            there = await self._client.indices.exists_index_template(name=self._name)
+        if not there:
+            raise MeshError(
+                Kind.FAILED_PRECONDITION,
+                "SEARCH_UNPREPARED",
+                f"OpenSearch has no index template {self._name}; `ovr storage init` makes it",
+            )
+
+    async def renew(self) -> None:
+        """Begin a new generation, which all is written to from now on; with one begun before, go on with
+        that."""
+        generations = sorted({month.generation for month in await self.months()})
+        if len(generations) == 1:
+            await self.check_prepared()
+            await self._move(await self.months(), generations[0] + 1)
+        await self.old()
+
+    async def old(self) -> list[Month]:
+        """The months of older generations than the newest, after nothing is written to them any more."""
+        while True:
+            months = await self.months()
+            newest = max((month.generation for month in months), default=0)
+            old = [month for month in months if month.generation < newest]
+            written = await self._written()
+            # one that did not see the new generation yet may have made a month of the old one meanwhile
+            late = [month for month in old if month.name in written]
+            if not late:
+                return old
+            await self._move(late, newest)
+
+    async def drop(self, months: Sequence[Month]) -> None:
+        """Remove months with all that is in them; one that is gone already is no error."""
+        for month in months:
+            with translated():
+                await self._client.indices.delete(index=month.name, ignore_unavailable=True)
+
+    async def _written(self) -> set[str]:
+        with translated():
+            found = await self._client.indices.get_alias(index=f"{self._name}-*")
+        return {name for name, about in found.items() if set(about["aliases"]) - {self._name}}
+
+    async def _move(self, months: Sequence[Month], generation: int) -> None:
+        """Let what is written to `months` go to those of `generation`, and wait for what is under way."""
+        actions = []
+        for month in months:
+            alias = f"{self._name}-{month.month}"
+            made = await self._make(alias, generation, written=False)
+            actions.append({"remove": {"index": month.name, "alias": alias, "must_exist": False}})
+            actions.append({"add": {"index": made, "alias": alias, "is_write_index": True}})
+        with translated():
+            await self._client.indices.update_aliases(body={"actions": actions})
+            for month in months:
+                await self._client.indices.add_block(index=month.name, block="write")
+
+    async def _make(self, alias: str, generation: int, *, written: bool) -> str:
+        name = f"{alias}-{generation}"
+        aliases = {self._name: {}, **({alias: {"is_write_index": True}} if written else {})}
+        with translated():
+            try:
+                await self._client.indices.create(index=name, body={"aliases": aliases})
+            except RequestError as error:
+                if error.error != _EXISTS:
+                    raise
+        return name
+
+
+def month_of(moment: datetime) -> str:
+    """The month of a time, as the names of indices have it."""
+    return f"{moment.astimezone(timezone.utc):%Y.%m}"
