@@ -15,7 +15,7 @@ from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
 from storage.search.sqlite import SqliteSearchIndex
-from tests.builders import kafka, postgres, stores
+from tests.builders import stores
 from tests.builders.engines import Adapter, Open, adapters, embedded, missing
 
 LOGS = [
