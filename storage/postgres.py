@@ -40,7 +40,9 @@ class Postgres:
     @classmethod
     async def open(cls, settings: StorageSettings) -> Postgres:
         """A pool on the database of the settings. Connects to nothing yet: a server that is away is met, and
-        waited out, where it is used."""
+        waited out, where it is used. FAILED_PRECONDITION for an address that is none."""
+        if not settings.database.startswith(("postgresql://", "postgres://")):
+            raise _unusable("begins with neither postgresql:// nor postgres://")
         limit = f"{STATEMENT_SECONDS * 1000:.0f}"
         pool = asyncpg.create_pool(
             settings.database,
@@ -142,6 +144,8 @@ def translated() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         raise _of_server(error) from error
+    except asyncpg.ClientConfigurationError as error:
+        raise _unusable(str(error)) from error
     except asyncpg.InterfaceError as error:
         if isinstance(error, ValueError):  # a value that no column could hold
             raise MeshError(Kind.INVALID, "VALUE_REFUSED", str(error)) from error
@@ -163,6 +167,10 @@ def _of_server(error: asyncpg.PostgresError) -> MeshError:
     if state in _DAMAGED:
         return MeshError(Kind.DATA_LOSS, "STORE_DAMAGED", f"the database: {error}")
     return _unavailable(str(error) or type(error).__name__)
+
+
+def _unusable(why: str) -> MeshError:
+    return MeshError(Kind.FAILED_PRECONDITION, "DATABASE_ADDRESS_INVALID", f"OVR_DATABASE: {why}")
 
 
 def _unavailable(why: str) -> MeshError:

@@ -37,7 +37,6 @@ class StorageSettings(MeshSettings):
     database: str = Field(
         default="",
         validation_alias=shared("database"),
-        pattern=r"^(postgres(ql)?://.+)?$",
         description="TimescaleDB or PostgreSQL, postgresql://USER@HOST:PORT/NAME, with"
         " ?sslmode=verify-full&sslrootcert=FILE for TLS; empty: SQLite.",
     )
