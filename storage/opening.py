@@ -21,6 +21,10 @@ async def open_log(settings: StorageSettings) -> Log:
 
 async def open_events(settings: StorageSettings) -> EventStore:
     """The event store: TimescaleDB or PostgreSQL, or `events.db`."""
+    if settings.database:
+        from storage.events.postgres import PostgresEventStore
+
+        return await PostgresEventStore.open(settings)
     return await embedded.open_events(settings.home)
 
 
@@ -49,4 +53,8 @@ async def open_search(settings: StorageSettings) -> SearchIndex:
 
 async def open_alerts(settings: StorageSettings) -> AlertStore:
     """The alert store: in the database of the events, or `alerts.db`."""
+    if settings.database:
+        from storage.alerts.postgres import PostgresAlertStore
+
+        return await PostgresAlertStore.open(settings)
     return await embedded.open_alerts(settings.home)
