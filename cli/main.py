@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import bench, config, demo, doctor, events, keys, models, read, run, spool, up
+from cli import bench, config, db, demo, doctor, events, keys, models, read, run, spool, up
 
 app = typer.Typer(
     name="ovr",
@@ -24,6 +24,7 @@ app.add_typer(spool.app, name="spool")
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
 app.add_typer(bench.app, name="bench")
 
 

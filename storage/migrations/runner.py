@@ -63,10 +63,10 @@ def migrations(flavour: Flavour) -> list[Migration]:
 
 
 class Migrator:
-    """Works on one database, over a connection that may make tables and roles."""
+    """Works on one database, over a `connection` that may make tables and roles."""
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record], flavour: Flavour) -> None:
-        self._connection = connection
+        self.connection = connection
         self.flavour = flavour
         self._known = migrations(flavour)
 
@@ -91,8 +91,8 @@ class Migrator:
     async def status(self) -> list[Step]:
         """All steps, in order."""
         applied: dict[int, datetime] = {}
-        if await self._connection.fetchval("SELECT to_regclass('public.schema_migrations')"):
-            rows = await self._connection.fetch("SELECT number, applied_at FROM public.schema_migrations")
+        if await self.connection.fetchval("SELECT to_regclass('public.schema_migrations')"):
+            rows = await self.connection.fetch("SELECT number, applied_at FROM public.schema_migrations")
             applied = {row["number"]: row["applied_at"] for row in rows}
         unknown = sorted(applied.keys() - {migration.number for migration in self._known})
         if unknown:
@@ -106,14 +106,14 @@ class Migrator:
     async def migrate(self) -> list[Migration]:
         """Apply all steps that were not; which."""
         todo = [step.migration for step in await self.status() if step.applied_at is None]
-        await self._connection.execute(
+        await self.connection.execute(
             "CREATE TABLE IF NOT EXISTS public.schema_migrations (number integer PRIMARY KEY,"
             " name text NOT NULL, flavour text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
         for migration in todo:
-            async with self._connection.transaction():
-                await self._connection.execute(migration.up)
-                await self._connection.execute(
+            async with self.connection.transaction():
+                await self.connection.execute(migration.up)
+                await self.connection.execute(
                     "INSERT INTO public.schema_migrations (number, name, flavour) VALUES ($1, $2, $3)",
                     migration.number,
                     migration.name,
@@ -126,9 +126,9 @@ class Migrator:
         done = [step.migration for step in await self.status() if step.applied_at is not None]
         todo: Sequence[Migration] = done[: -steps - 1 : -1]
         for migration in todo:
-            async with self._connection.transaction():
-                await self._connection.execute(migration.down)
-                await self._connection.execute(
+            async with self.connection.transaction():
+                await self.connection.execute(migration.down)
+                await self.connection.execute(
                     "DELETE FROM public.schema_migrations WHERE number = $1", migration.number
                 )
         return list(todo)
