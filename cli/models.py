@@ -1,4 +1,4 @@
-"""`ovr models`: what is installed, whether it is what it should be, and exports for other engines."""
+"""`ovr models`: what is installed or registered, whether it is what it should be, and what serves."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from cli import registry
 from cli.console import err, fail, out
 
-app = typer.Typer(no_args_is_help=True, help="Models: list, verify, export.\n\nExample: ovr models ls")
+app = typer.Typer(
+    no_args_is_help=True, help="Models: list, verify, export, register, promote.\n\nExample: ovr models ls"
+)
 
 
 class ExportFormat(str, Enum):
@@ -92,3 +95,13 @@ def export(
         print(export_engine(manifest.weights(entry), out_file))
     except VisionError as error:
         fail(str(error))
+
+
+for command in (
+    registry.register,
+    registry.registered,
+    registry.promote,
+    registry.rollback,
+    registry.shadow,
+):
+    app.command()(command)

@@ -175,7 +175,25 @@ MODEL_SECONDS = Metric(
     LATENCY,
 )
 MODEL_INFO = Metric(
-    "ovr_model_info", MetricKind.GAUGE, "1 for the model in use.", ("model", "version", "engine")
+    "ovr_model_info",
+    MetricKind.GAUGE,
+    "1 for the model in use, 0 for one that was before.",
+    ("model", "version", "engine"),
+)
+MODEL_SWAPS = Metric(
+    "ovr_model_swaps_total",
+    MetricKind.COUNTER,
+    "Models that the registry's alias named anew, by result: swapped, or failed and the former kept.",
+    ("model", "result"),
+)
+MODEL_REGISTRY_UP = Metric(
+    "ovr_model_registry_up", MetricKind.GAUGE, "1 while the model registry answers, else 0."
+)
+SHADOW_ITEMS = Metric(
+    "ovr_shadow_items_total",
+    MetricKind.COUNTER,
+    "Pictures or crops a shadow model was to see too, by result: agreed, disagreed, dropped, failed.",
+    ("model", "result"),
 )
 INGEST_EVENTS = Metric(
     "ovr_ingest_events_total",

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from mesh import names
 from mesh.frames import FrameReader
 from mesh.process import Process
 from mesh.server import MeshServer, Service
 from mesh.settings import ConfigError
 from mesh.telemetry import Telemetry
 from ovr.alpr.v1 import detector_pb2_grpc
+from plates.event import Detection, ModelInfo
 from services.detector.core import Batching, Detector
 from services.detector.servicer import FULL_NAME, UNCHECKED, DetectorServicer
 from services.detector.settings import DetectorConfig, DetectorSettings
+from storage.shadow import ShadowStore
 from vision import detector as yolo
 from vision.frames import FrameOpener
 from vision.handle import Handle
 from vision.models import ModelChoice, open_detector
-from vision.port import BatchingDetector, VisionError
+from vision.port import BatchingDetector, Image, VisionError
+from vision.registry.follow import candidate_for, engine_for, show
+from vision.shadow import Shadow, detections_differ
 
 
 def load_engine(config: DetectorConfig) -> BatchingDetector:
@@ -45,29 +49,55 @@ async def serve(
 ) -> AsyncIterator[MeshServer]:
     """The running service; `engine` takes the place of the configured one."""
     config = settings.tuning()
-    if engine is None:
-        engine = await asyncio.get_running_loop().run_in_executor(None, load_engine, config)
-    handle = Handle(engine)
-    model = handle.current.model
-    telemetry.gauge(names.MODEL_INFO).labels(model.name, model.version, model.engine).set(1)
-    frames = FrameReader()
-    batching = Batching(config.max_batch, config.max_wait_ms / 1e3, config.max_queue, config.streams)
-    detector = Detector(handle, FrameOpener(frames, config.max_pixels), batching, telemetry)
-    servicer = DetectorServicer(detector, config.stream_window)
-    service = Service(detector_pb2_grpc.add_DetectorServiceServicer_to_server, servicer, FULL_NAME, UNCHECKED)
-    server = MeshServer(
-        settings,
-        settings.service,
-        services=[service],
-        readiness={"model": detector.check},
-        telemetry=telemetry,
-    )
-    try:
-        async with server:
-            yield server
-    finally:
-        await detector.close()
-        frames.close()
+    async with AsyncExitStack() as stack:
+        if engine is not None:
+            handle = Handle(engine)
+            show(telemetry, engine.model, engine.model)
+        else:
+            load = partial(load_named, config)
+            handle = await stack.enter_async_context(engine_for(config.model, settings, load, telemetry))
+        shadow = await stack.enter_async_context(_shadow(settings, config, telemetry))
+        frames = FrameReader()
+        stack.callback(frames.close)
+        batching = Batching(config.max_batch, config.max_wait_ms / 1e3, config.max_queue, config.streams)
+        detector = Detector(handle, FrameOpener(frames, config.max_pixels), batching, telemetry, shadow)
+        stack.push_async_callback(detector.close)
+        servicer = DetectorServicer(detector, config.stream_window)
+        add = detector_pb2_grpc.add_DetectorServiceServicer_to_server
+        server = MeshServer(
+            settings,
+            settings.service,
+            services=[Service(add, servicer, FULL_NAME, UNCHECKED)],
+            readiness={"model": detector.check},
+            telemetry=telemetry,
+        )
+        yield await stack.enter_async_context(server)
+
+
+def load_named(config: DetectorConfig, model: str, manifest: Path | None) -> BatchingDetector:
+    """As `load_engine`, of a model by name, from another manifest if one is given."""
+    return load_engine(config.model_copy(update={"model": model, "manifest": manifest or config.manifest}))
+
+
+@asynccontextmanager
+async def _shadow(
+    settings: DetectorSettings, config: DetectorConfig, telemetry: Telemetry
+) -> AsyncIterator[Shadow[tuple[Detection, ...]] | None]:
+    if not config.shadow.model:
+        yield None
+        return
+    slight = config.model_copy(update={"threads": 1, "streams": 1})
+    load = partial(load_named, slight)
+    async with candidate_for(config.shadow.model, settings, load, telemetry) as candidate:
+
+        def ask(image: Image) -> tuple[ModelInfo, tuple[Detection, ...]] | None:
+            engine = candidate.current
+            return (engine.model, engine.detect([image])[0]) if engine is not None else None
+
+        with closing(ShadowStore(settings.home, settings.service, config.shadow.keep)) as store:
+            shadow = Shadow(ask, detections_differ, store, config.shadow, telemetry)
+            with closing(shadow):
+                yield shadow
 
 
 async def main(settings: DetectorSettings, process: Process) -> int:

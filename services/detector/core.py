@@ -16,7 +16,8 @@ from mesh.telemetry import Telemetry
 from plates.event import Detection, ModelInfo
 from vision.frames import FrameOpener
 from vision.handle import Handle
-from vision.port import BatchingDetector, Prepared
+from vision.port import BatchingDetector, Image, Prepared
+from vision.shadow import SURE, Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ class Batching:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ready:
+    """A frame made ready by an engine, which runs it too, whatever serves by then; `copy` is for a shadow."""
+
+    engine: BatchingDetector
+    prepared: Prepared
+    copy: Image | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     detections: tuple[Detection, ...]
     model: ModelInfo
@@ -48,7 +58,10 @@ class _Answer:
 
 
 class Detector:
-    """Frames are opened and letterboxed one by one, in threads, and run through the network in batches."""
+    """Frames are opened and letterboxed one by one, in threads, and run through the network in batches.
+
+    A `shadow` sees some of them too, after they are answered.
+    """
 
     def __init__(
         self,
@@ -56,15 +69,17 @@ class Detector:
         opener: FrameOpener,
         batching: Batching,
         telemetry: Telemetry,
+        shadow: Shadow[tuple[Detection, ...]] | None = None,
     ) -> None:
         self._engine = engine
+        self._shadow = shadow
         self._opener = opener
         self._max_queue = batching.max_queue
         self._telemetry = telemetry
         self._preparing = 0
         self._prepare_pool = ThreadPoolExecutor(2, "detector-prepare")
         self._infer_pool = ThreadPoolExecutor(batching.streams, "detector-infer")
-        self._batcher: Batcher[Prepared, _Answer] = Batcher(
+        self._batcher: Batcher[_Ready, _Answer] = Batcher(
             self._run,
             batching.max_batch,
             batching.max_wait,
@@ -84,19 +99,21 @@ class Detector:
         waits.
         """
         try:
-            prepared = await self._prepare(frame, min_score)
+            ready = await self._prepare(frame, min_score)
             queued = time.monotonic()
-            answer = await self._batcher.submit(prepared, frame.camera_id)
+            answer = await self._batcher.submit(ready, frame.camera_id)
         except MeshError as error:
             self._frames.labels(frame.camera_id, error.reason).inc()
             raise
         self._frames.labels(frame.camera_id, "OK").inc()
+        if self._shadow is not None and ready.copy is not None:
+            self._shadow.offer(frame.camera_id, ready.copy, answer.model, answer.detections)
         for detection in answer.detections:
             self._found.labels(detection.object_class.value).inc()
         queue_ms = 1e3 * max(0.0, answer.started - queued)
         return Detected(answer.detections, answer.model, 1e3 * answer.seconds, queue_ms)
 
-    async def _prepare(self, frame: FramePayload, min_score: float) -> Prepared:
+    async def _prepare(self, frame: FramePayload, min_score: float) -> _Ready:
         if self._preparing >= self._max_queue:
             message = f"{self._max_queue} frames wait to be opened already"
             raise MeshError(Kind.EXHAUSTED, "QUEUE_FULL", message, retry_after=0.05)
@@ -108,21 +125,28 @@ class Detector:
         finally:
             self._preparing -= 1
 
-    def _open(self, frame: FramePayload, min_score: float) -> Prepared:
+    def _open(self, frame: FramePayload, min_score: float) -> _Ready:
+        engine = self._engine.current
+        shown = self._shadow is not None and min_score <= SURE and self._shadow.wants()
         with self._opener.open(frame) as image:
-            return self._engine.current.prepare(image, min_score=min_score)
+            copy = image.copy() if shown else None
+            return _Ready(engine, engine.prepare(image, min_score=min_score), copy)
 
-    async def _run(self, batch: list[Prepared]) -> Sequence[_Answer]:
+    async def _run(self, batch: list[_Ready]) -> Sequence[_Answer]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._infer_pool, self._infer, batch)
 
-    def _infer(self, batch: list[Prepared]) -> list[_Answer]:
-        engine = self._engine.current
-        started = time.monotonic()
-        found = engine.detect_prepared(batch)
-        seconds = time.monotonic() - started
-        self._seconds.labels(engine.model.name, engine.model.engine).observe(seconds)
-        return [_Answer(detections, engine.model, started, seconds) for detections in found]
+    def _infer(self, batch: list[_Ready]) -> list[_Answer]:
+        answers: dict[int, _Answer] = {}
+        for engine in {id(item.engine): item.engine for item in batch}.values():  # two, just after a swap
+            mine = [index for index, item in enumerate(batch) if item.engine is engine]
+            started = time.monotonic()
+            found = engine.detect_prepared([batch[index].prepared for index in mine])
+            seconds = time.monotonic() - started
+            self._seconds.labels(engine.model.name, engine.model.engine).observe(seconds)
+            for index, detections in zip(mine, found, strict=True):
+                answers[index] = _Answer(detections, engine.model, started, seconds)
+        return [answers[index] for index in range(len(batch))]
 
     async def check(self) -> None:
         """Returns once the engine's thread is free to work: the readiness of this service."""

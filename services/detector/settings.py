@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from mesh.settings import MeshSettings, load_yaml
+from mesh.settings import load_yaml
+from vision.registry.settings import RegistrySettings
+from vision.shadow import ShadowConfig
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config" / "detector.yaml"
 
@@ -19,7 +21,10 @@ class DetectorConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field("", description="Name in the manifest, with or without @version; empty: the best.")
+    model: str = Field(
+        "",
+        description="Name in the manifest, with or without @version, or models:/NAME@ALIAS; empty: the best.",
+    )
     manifest: Path | None = Field(None, description="Another manifest than the shipped models/manifest.yaml.")
     engine: Literal["openvino", "onnxruntime", "tensorrt"] = Field("openvino", description="What runs it.")
     threads: int = Field(2, ge=1, le=128, description="CPU threads of one inference.")
@@ -48,9 +53,10 @@ class DetectorConfig(BaseModel):
     max_queue: int = Field(64, ge=1, le=4096, description="Frames that wait; more are refused.")
     max_pixels: int = Field(64_000_000, ge=10_000, description="Largest picture that is unpacked, pixels.")
     stream_window: int = Field(8, ge=1, le=64, description="Frames of one stream that are worked on at once.")
+    shadow: ShadowConfig = Field(ShadowConfig(), description="A candidate that sees a share of the frames.")
 
 
-class DetectorSettings(MeshSettings):
+class DetectorSettings(RegistrySettings):
     """Settings of the detector service, by environment variables."""
 
     model_config = SettingsConfigDict(env_prefix="OVR_DETECTOR_")
@@ -62,6 +68,8 @@ class DetectorSettings(MeshSettings):
         "", description="Overrides `engine` of the file."
     )
     threads: int = Field(0, ge=0, le=128, description="Overrides `threads` of the file; 0: does not.")
+    shadow: str = Field("", description="Overrides `shadow.model` of the file.")
+    shadow_share: float = Field(0.0, ge=0, le=1, description="Overrides `shadow.share`; 0: does not.")
 
     @model_validator(mode="after")
     def _readable(self) -> DetectorSettings:
@@ -70,6 +78,11 @@ class DetectorSettings(MeshSettings):
 
     def tuning(self) -> DetectorConfig:
         """The file's values with what the environment overrides. ConfigError naming file, line and field."""
-        overrides = {"model": self.model, "engine": self.engine, "threads": self.threads}
         found = load_yaml(self.config, DetectorConfig)
-        return found.model_copy(update={key: value for key, value in overrides.items() if value})
+        shadow = _set({"model": self.shadow, "share": self.shadow_share})
+        overrides = {"model": self.model, "engine": self.engine, "threads": self.threads}
+        return found.model_copy(update={**_set(overrides), "shadow": found.shadow.model_copy(update=shadow)})
+
+
+def _set(overrides: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in overrides.items() if value}

@@ -18,6 +18,7 @@ from plates.event import ModelInfo, PlateRead
 from vision.frames import FrameOpener
 from vision.handle import Handle
 from vision.port import Image, ReaderEngine
+from vision.shadow import Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,21 @@ class _Answer:
 
 
 class Reader:
-    """Crops are opened in a thread and run through the reader in batches, whoever sent them."""
+    """Crops are opened in a thread and run through the reader in batches, whoever sent them.
+
+    A `shadow` sees some of them too, after they are answered.
+    """
 
     def __init__(
-        self, engine: Handle[ReaderEngine], opener: FrameOpener, batching: Batching, telemetry: Telemetry
+        self,
+        engine: Handle[ReaderEngine],
+        opener: FrameOpener,
+        batching: Batching,
+        telemetry: Telemetry,
+        shadow: Shadow[PlateRead] | None = None,
     ) -> None:
         self._engine = engine
+        self._shadow = shadow
         self._opener = opener
         self._telemetry = telemetry
         self._open_pool = ThreadPoolExecutor(2, "ocr-open")
@@ -85,6 +95,10 @@ class Reader:
         except MeshError as error:
             self._crops.labels(camera, error.reason).inc(len(crops))
             raise
+        if self._shadow is not None:
+            for image, answer in zip(images, answers, strict=True):
+                if self._shadow.wants():
+                    self._shadow.offer(camera, image, answer.model, answer.read)
         for answer in answers:
             self._crops.labels(camera, "READ" if answer.read.text else "ILLEGIBLE").inc()
         queue_ms = 1e3 * max(0.0, max(answer.started for answer in answers) - queued)

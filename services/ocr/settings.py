@@ -8,7 +8,9 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from mesh.settings import MeshSettings, load_yaml
+from mesh.settings import load_yaml
+from vision.registry.settings import RegistrySettings
+from vision.shadow import ShadowConfig
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config" / "ocr.yaml"
 
@@ -35,7 +37,8 @@ class OcrConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(
-        "", description="Name in the manifest, pp-ocr, or both with a plus between; empty: the best."
+        "",
+        description="Name in the manifest, models:/NAME@ALIAS, pp-ocr, or two with a plus; empty: the best.",
     )
     manifest: Path | None = Field(None, description="Another manifest than the shipped models/manifest.yaml.")
     engine: EngineName = Field("openvino", description="What runs it.")
@@ -46,10 +49,11 @@ class OcrConfig(BaseModel):
     max_queue: int = Field(256, ge=64, le=4096, description="Crops that wait; more are refused.")
     max_pixels: int = Field(16_000_000, ge=10_000, description="Largest crop that is unpacked, pixels.")
     stream_window: int = Field(8, ge=1, le=64, description="Requests of one stream worked on at once.")
+    shadow: ShadowConfig = Field(ShadowConfig(), description="A candidate that sees a share of the crops.")
     paddle: PaddleConfig = Field(PaddleConfig(), description="The model for engine: paddle.")
 
 
-class OcrSettings(MeshSettings):
+class OcrSettings(RegistrySettings):
     """Settings of the OCR service, by environment variables."""
 
     model_config = SettingsConfigDict(env_prefix="OVR_OCR_")
@@ -61,6 +65,8 @@ class OcrSettings(MeshSettings):
         "", description="Overrides `engine` of the file."
     )
     threads: int = Field(0, ge=0, le=128, description="Overrides `threads` of the file; 0: does not.")
+    shadow: str = Field("", description="Overrides `shadow.model` of the file.")
+    shadow_share: float = Field(0.0, ge=0, le=1, description="Overrides `shadow.share`; 0: does not.")
 
     @model_validator(mode="after")
     def _readable(self) -> OcrSettings:
@@ -69,6 +75,11 @@ class OcrSettings(MeshSettings):
 
     def tuning(self) -> OcrConfig:
         """The file's values with what the environment overrides. ConfigError naming file, line and field."""
-        overrides = {"model": self.model, "engine": self.engine, "threads": self.threads}
         found = load_yaml(self.config, OcrConfig)
-        return found.model_copy(update={key: value for key, value in overrides.items() if value})
+        shadow = _set({"model": self.shadow, "share": self.shadow_share})
+        overrides = {"model": self.model, "engine": self.engine, "threads": self.threads}
+        return found.model_copy(update={**_set(overrides), "shadow": found.shadow.model_copy(update=shadow)})
+
+
+def _set(overrides: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in overrides.items() if value}
