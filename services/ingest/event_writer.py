@@ -9,7 +9,7 @@ from mesh import names
 from mesh.process import Process, run
 from mesh.telemetry import Telemetry
 from plates.event import PlateEvent
-from services.ingest.consumers import consume
+from services.ingest.consumers import consume, retention
 from services.ingest.settings import EventWriterSettings
 from services.ingest.sinks import EventSink, StatusSink
 from storage import opening
@@ -68,7 +68,13 @@ async def main(settings: EventWriterSettings, process: Process) -> int:
             event_consumer(settings, events, log, store, process.telemetry),
             status_consumer(settings, statuses, log, store, process.telemetry),
         )
-        return await consume(settings, process, consumers, store, {"log": log.check, "events": store.check})
+
+        async def maintain() -> int:
+            await store.maintain()
+            return 0
+
+        sweeps = {**retention(settings, store), "upkeep": maintain}
+        return await consume(settings, process, consumers, sweeps, {"log": log.check, "events": store.check})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from mesh import names
 from mesh.process import Process, run
 from mesh.telemetry import Telemetry
 from plates.event import PlateEvent
-from services.ingest.consumers import consume
+from services.ingest.consumers import consume, retention
 from services.ingest.settings import SearchIndexerSettings
 from services.ingest.sinks import SearchSink
 from storage import opening
@@ -46,7 +46,8 @@ async def main(settings: SearchIndexerSettings, process: Process) -> int:
         reader = await log.reader(PLATE_EVENTS, GROUP)
         stack.push_async_callback(reader.close)
         only = consumer(settings, reader, log, index, process.telemetry)
-        return await consume(settings, process, [only], index, {"log": log.check, "search": index.check})
+        sweeps = retention(settings, index)
+        return await consume(settings, process, [only], sweeps, {"log": log.check, "search": index.check})
 
 
 if __name__ == "__main__":
