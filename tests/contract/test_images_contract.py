@@ -89,3 +89,24 @@ async def test_only_the_old_is_deleted(open_images):
 async def test_check_answers(open_images):
     """A working store is ready."""
     await (await open_images()).check()
+
+
+async def test_putting_again_makes_younger(open_images):
+    """What is put again is not deleted for its first time's age."""
+    store = await open_images()
+    item, data = picture(b"again")
+    await store.put(item.key, data, item.media_type)
+    between = datetime.now(timezone.utc) + timedelta(seconds=1.1)  # S3 keeps whole seconds, cut off
+    await asyncio.sleep(2.2)
+    await store.put(item.key, data, item.media_type)
+    assert await store.delete_older_than(between) == 0
+    assert await store.exists(item.key)
+
+
+async def test_a_link_is_for_keys_only(open_images):
+    """A link is asked for by a key of a picture, or refused; a store may give none."""
+    store = await open_images()
+    assert await store.link(picture(b"x")[0].key, 60) is None
+    with pytest.raises(MeshError) as caught:
+        await store.link("../x", 60)
+    assert caught.value.kind is Kind.INVALID

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from datetime import timedelta
 
 import pytest
@@ -24,8 +25,8 @@ FIT = {
 }
 
 
-async def texts(index, text: str, mode: SearchMode, **options) -> list[str]:
-    page = await index.search(SearchQuery(text, mode, **options), 100)
+async def texts(index, text: str, mode: SearchMode, size: int = 100, **options) -> list[str]:
+    page = await index.search(SearchQuery(text, mode, **options), size)
     return [hit.text for hit in page.hits]
 
 
@@ -106,7 +107,7 @@ ALPHABET = st.text("AB8I10", min_size=1, max_size=5)
 
 
 @settings(
-    max_examples=100,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -131,6 +132,20 @@ async def test_search_agrees_with_brute_force(tmp_path_factory, open_search, sto
             for hit in found.values():
                 assert hit.edits == matching.edits(hit.text, pattern, confusables=confusables)
     await index.delete_older_than(START + timedelta(days=1))
+
+
+async def test_search_agrees_with_brute_force_among_many(open_search):
+    """The same among texts so alike that most are near to most, in one index."""
+    index, chance = await open_search(), random.Random(7)
+    stored = sorted({"".join(chance.choices("AB8I10", k=chance.randint(1, 6))) for _ in range(600)})
+    await index.index([event(text) for text in stored])
+    for mode, confusables in itertools.product(SearchMode, (False, True)):
+        for _ in range(5):
+            wanted = "".join(chance.choices("AB8I10", k=chance.randint(1, 6)))
+            if mode is SearchMode.WILDCARD:
+                wanted = "*".join((wanted[:2], "?" * chance.randint(0, 2) + wanted[2:]))
+            found = await texts(index, wanted, mode, confusables=confusables, size=1000)
+            assert sorted(found) == [t for t in stored if FIT[mode](t, wanted, confusables=confusables)]
 
 
 @pytest.mark.parametrize("mode", SearchMode)
@@ -247,3 +262,162 @@ async def test_a_token_of_another_query_is_refused(index):
 async def test_check_answers(open_search):
     """A working index is ready."""
     await (await open_search()).check()
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [
+        ("A", "B"),
+        ("A", "AB"),
+        ("AB", "A"),
+        ("AB", "BB"),
+        ("ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNO"),
+        ("ABCDEFGHIJKLMNO", "ABCDEFGHIJKLMNOP"),
+        ("AAAA", "AAAAA"),
+        ("ABAB", "ABBAB"),
+    ],
+)
+async def test_one_edit_of_short_and_long_texts(open_search, stored, wanted):
+    """A text of one character and one of sixteen are one edit away as any other is."""
+    index = await open_search()
+    await index.index([event(stored)])
+    (hit,) = (await index.search(SearchQuery(wanted, SearchMode.ONE_EDIT), 10)).hits
+    assert (hit.text, hit.edits) == (stored, 1)
+
+
+async def test_two_edits_are_not_one(open_search):
+    """Texts that become equal after each gave up a character can be two edits apart, and are not found."""
+    index = await open_search()
+    await index.index([event(text) for text in ("BACD", "ACDB", "ABDC", "ABCD8", "ABCDB")])
+    assert await texts(index, "ABCD", SearchMode.ONE_EDIT) == ["ABCDB", "ABCD8"]
+    assert await texts(index, "AB", SearchMode.ONE_EDIT) == []
+
+
+async def test_few_hits_among_many_near_misses_fill_a_page(open_search):
+    """A page of one-edit hits is full although most that looks like one is two edits away."""
+    index = await open_search()
+    near = [f"X{char}BCDE" for char in "FGHJKLMNPRSTUVWXYZ"]  # of ABCDEX two edits, of XABCDE one
+    misses = [event(text, at=START + timedelta(minutes=1, seconds=i)) for i, text in enumerate(near * 4)]
+    await index.index([*misses, *(event("ABCDEZ") for _ in range(5))])
+    page = await index.search(SearchQuery("ABCDEX", SearchMode.ONE_EDIT), 4)
+    assert [hit.text for hit in page.hits] == ["ABCDEZ"] * 4
+    rest = await index.search(SearchQuery("ABCDEX", SearchMode.ONE_EDIT), 4, page.next_page_token)
+    assert [hit.text for hit in rest.hits] == ["ABCDEZ"]
+    assert rest.next_page_token == ""
+
+
+@pytest.mark.parametrize("pattern", ["0?12*", "*8C0E", "*?2?0*", "Q812CD?", "?B12COE"])
+async def test_wildcards_with_confusables(open_search, pattern):
+    """Look-alikes fit a pattern where it has the other one, at its beginning, middle and end."""
+    index = await open_search()
+    plates = ["OB12CDE", "0812C0E", "QBI2CQE", "OB128C0E", "AB12CDE", "0B13CDE"]
+    await index.index([event(text) for text in plates])
+    found = set(await texts(index, pattern, SearchMode.WILDCARD, confusables=True))
+    assert found == {text for text in plates if matching.wildcard(text, pattern, confusables=True)}
+    plain = set(await texts(index, pattern, SearchMode.WILDCARD))
+    assert plain == {text for text in plates if matching.wildcard(text, pattern)}
+
+
+@pytest.mark.parametrize("pattern", ["A*B" + "?" * 13, "*A" + "?" * 14, "*?" * 8, "A*?B*?C*?D*?E*?F*?"])
+async def test_patterns_of_many_unknown_characters(open_search, pattern):
+    """A pattern that an automaton would be too large for is answered, and exactly."""
+    index = await open_search()
+    plates = [
+        "AB" + "C" * 13,
+        "ACB" + "C" * 13,
+        "ACB" + "C" * 12,
+        "A" * 15,
+        "A1B1C1D1E1F1",
+        "ABCDEF",
+        "12345678",
+    ]
+    await index.index([event(text) for text in plates])
+    found = set(await texts(index, pattern, SearchMode.WILDCARD))
+    assert found == {text for text in plates if matching.wildcard(text, pattern)}
+
+
+async def test_a_state_is_found_by_its_country_and_by_itself(open_search):
+    """A region without a state takes in all its states, one with a state only that."""
+    index = await open_search()
+    await index.index([event("AAA", region=region) for region in ("us", "us-ny", "us-ca", "gb")])
+    for regions, count in ((("us",), 3), (("us-ny",), 1), (("us-ny", "gb"), 2), (("ny",), 0)):
+        query = SearchQuery("AAA", SearchMode.EXACT, filter=EventFilter(regions=regions))
+        assert len((await index.search(query, 10)).hits) == count
+
+
+async def test_events_that_arrive_between_pages_neither_repeat_nor_hide_others(open_search):
+    """Pages of what was there before are the same, whatever is indexed while somebody walks through them."""
+    index, writer = await open_search(), await open_search()
+    events = [event("AAA", at=START + timedelta(minutes=i)) for i in range(20)]
+    await writer.index(events)
+    query, found, token = SearchQuery("AAB", SearchMode.ONE_EDIT), [], ""
+    for turn in itertools.count():
+        page = await index.search(query, 3, token)
+        found += [hit.event_id for hit in page.hits]
+        token = page.next_page_token
+        if not token:
+            break
+        await writer.index([event("AAB"), event("AAA", at=START + timedelta(hours=1, seconds=turn))])
+    assert found == [e.event_id for e in reversed(events)]
+
+
+async def test_microseconds_decide_the_order(open_search):
+    """Two passes within the same millisecond keep their order, and their times come back exactly."""
+    index = await open_search()
+    moments = [START + timedelta(microseconds=us) for us in (999, 1, 500)]
+    await index.index([event("AAA", at=at) for at in moments])
+    page = await index.search(SearchQuery("AAA", SearchMode.EXACT), 10)
+    assert [hit.best_seen_at for hit in page.hits] == sorted(moments, reverse=True)
+
+
+async def test_events_of_many_months_are_one_index(open_search):
+    """Order, pages and retention do not care where months and years begin; whole months go as single days
+    do."""
+    index = await open_search()
+    events = [event("AAA", at=START + timedelta(days=25 * i, hours=1)) for i in range(-6, 6)]
+    await index.index(events)
+    hits = (await index.search(SearchQuery("AAA", SearchMode.PREFIX), 100)).hits
+    assert [hit.event_id for hit in hits] == [e.event_id for e in reversed(events)]
+    assert await index.delete_older_than(START) == 6
+    hits = (await index.search(SearchQuery("AAA", SearchMode.PREFIX), 100)).hits
+    assert [hit.event_id for hit in hits] == [e.event_id for e in reversed(events[6:])]
+    await index.index(events[:1])  # a late one, of a month that has gone
+    assert len((await index.search(SearchQuery("AAA", SearchMode.EXACT), 100)).hits) == 7
+
+
+async def test_a_renewal_is_seen_through_by_searches_and_writers(open_search):
+    """While a new generation is filled, every event is found once, what arrives goes into it, and what it
+    lacks is named until the old one is dropped."""
+    index, other = await open_search(), await open_search()
+    events = [event("AAA", at=START + timedelta(minutes=i)) for i in range(8)]
+    await index.index(events)
+    await index.renew()
+    assert await other.left_behind(3) == sorted(e.event_id for e in events)[:3]
+    await other.index([late := event("AAA", at=START + timedelta(hours=1)), *events[:4]])
+    await index.renew()  # begun again after a crash: goes on
+    query, found, token = SearchQuery("AAA", SearchMode.EXACT), [], ""
+    while True:
+        page = await other.search(query, 3, token)
+        found += [hit.event_id for hit in page.hits]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == [e.event_id for e in reversed([*events, late])]
+    left = sorted(e.event_id for e in events[4:])
+    assert await index.left_behind(100) == left
+    assert await index.left_behind(100, left[1]) == left[2:]
+    await index.finish_renewal()
+    assert await index.left_behind(100) == []
+    hits = (await other.search(query, 100)).hits
+    assert [hit.event_id for hit in hits] == [e.event_id for e in reversed([*events[:4], late])]
+    assert await texts(other, "AAB", SearchMode.ONE_EDIT) == ["AAA"] * 5
+
+
+async def test_an_empty_index_can_be_renewed(open_search):
+    """A renewal of nothing ends with nothing, and the index is as good as before."""
+    index = await open_search()
+    await index.renew()
+    assert await index.left_behind(10) == []
+    await index.finish_renewal()
+    await index.index([event("AAA")])
+    assert await texts(index, "AAA", SearchMode.EXACT) == ["AAA"]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from opensearchpy import AsyncOpenSearch
 from opensearchpy.exceptions import RequestError
@@ -23,11 +24,12 @@ _EXISTS = "resource_already_exists_exception"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Month:
-    """One index of OpenSearch."""
+    """One index of OpenSearch; `written` if what is written to the month goes there."""
 
     generation: int
     month: str
     name: str
+    written: bool
 
     def ends_by(self, moment: datetime) -> bool:
         """Whether nothing in it can be as young as `moment`, UTC."""
@@ -50,8 +52,12 @@ class Indices:
         """All there are, oldest generation first."""
         with translated():
             found = await self._client.indices.get_alias(index=f"{self._name}-*")
-        matches = [match for name in found if (match := self._of_ours.fullmatch(name)) is not None]
-        return sorted(Month(int(match[2]), match[1], match[0]) for match in matches)
+        months = []
+        for name, about in found.items():
+            if match := self._of_ours.fullmatch(name):
+                written = f"{self._name}-{match[1]}" in about["aliases"]
+                months.append(Month(int(match[2]), match[1], name, written))
+        return sorted(months)
 
     async def ensure(self, aliases: Collection[str]) -> None:
         """Make the months that these aliases lead to, in the newest generation; others may do so, too.
@@ -75,10 +81,11 @@ class Indices:
     async def renew(self) -> None:
         """Begin a new generation, which all is written to from now on; with one begun before, go on with
         that."""
-        generations = sorted({month.generation for month in await self.months()})
+        months = await self.months()
+        generations = {month.generation for month in months}
         if len(generations) == 1:
             await self.check_prepared()
-            await self._move(await self.months(), generations[0] + 1)
+            await self._move(months, generations.pop() + 1)
         await self.old()
 
     async def old(self) -> list[Month]:
@@ -87,9 +94,8 @@ class Indices:
             months = await self.months()
             newest = max((month.generation for month in months), default=0)
             old = [month for month in months if month.generation < newest]
-            written = await self._written()
             # one that did not see the new generation yet may have made a month of the old one meanwhile
-            late = [month for month in old if month.name in written]
+            late = [month for month in old if month.written]
             if not late:
                 return old
             await self._move(late, newest)
@@ -100,18 +106,14 @@ class Indices:
             with translated():
                 await self._client.indices.delete(index=month.name, ignore_unavailable=True)
 
-    async def _written(self) -> set[str]:
-        with translated():
-            found = await self._client.indices.get_alias(index=f"{self._name}-*")
-        return {name for name, about in found.items() if set(about["aliases"]) - {self._name}}
-
     async def _move(self, months: Sequence[Month], generation: int) -> None:
         """Let what is written to `months` go to those of `generation`, and wait for what is under way."""
-        actions = []
+        actions: list[dict[str, Any]] = []
         for month in months:
             alias = f"{self._name}-{month.month}"
             made = await self._make(alias, generation, written=False)
-            actions.append({"remove": {"index": month.name, "alias": alias, "must_exist": False}})
+            if month.written:
+                actions.append({"remove": {"index": month.name, "alias": alias}})
             actions.append({"add": {"index": made, "alias": alias, "is_write_index": True}})
         with translated():
             await self._client.indices.update_aliases(body={"actions": actions})
