@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integration faults setup setup-dev setup-engines format lint types generate breaking docs bench pins clean
+.PHONY: help demo test test-integration faults setup setup-dev setup-engines format lint types generate breaking dashboards docs bench pins clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ types: setup-dev ## mypy, strict
 
 generate: setup-dev ## stubs and .pyi from proto/
 	$(BIN)/python scripts/protos.py generate
+
+dashboards: setup-dev ## write deploy/grafana/dashboards/*.json from dashboards.yaml
+	$(BIN)/python scripts/dashboards.py
 
 docs: setup-dev ## write docs/configuration.md anew
 	$(BIN)/ovr config reference > docs/configuration.md

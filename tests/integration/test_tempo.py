@@ -1,11 +1,10 @@
-"""A pass's trace as operators see it: in a real Tempo, found by the id that the event carries."""
+"""A pass's trace as operators see it: in a real Tempo, found by its id, by its event's id, by its camera."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,21 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.builders.demo_run import DemoRun
 from tests.builders.engines import needs
 
-ENDPOINTS = ("OVR_TEST_TEMPO", "OVR_TEST_OTLP")
 PARTS = {"edge", "ocr", "ingest", "event-writer", "search-indexer", "alert"}
+DASHBOARDS = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
 
-pytestmark = [pytest.mark.timeout(300), *needs(*ENDPOINTS)]
+pytestmark = [pytest.mark.timeout(400), *needs("OVR_TEST_TEMPO", "OVR_TEST_OTLP")]
 
 
-def trace_of(tempo: str, trace_id: str, timeout: float = 30.0) -> dict[str, set[str]]:
+def trace_of(trace_id: str, timeout: float = 30.0) -> dict[str, set[str]]:
     """The span names of a trace by service, once every service has reported, or what there is by then."""
     until = time.monotonic() + timeout
     while True:
-        answer = httpx.get(f"{tempo}/api/traces/{trace_id}", headers={"Accept": "application/json"})
+        address = f"{os.environ['OVR_TEST_TEMPO']}/api/traces/{trace_id}"
+        answer = httpx.get(address, headers={"Accept": "application/json"})
         found = spans_by_service(answer.json()) if answer.status_code == 200 else {}
         if found.keys() >= PARTS or time.monotonic() > until:
             return found
@@ -43,22 +44,47 @@ def spans_by_service(trace: dict[str, Any]) -> dict[str, set[str]]:
     return found
 
 
-def test_a_pass_is_one_trace_in_tempo(tmp_path: Path) -> None:
+def found_by(query: str, run: DemoRun) -> set[str]:
+    """Ids of the traces of the run that a TraceQL query finds, 32 digits each."""
+    span = {"start": int(run.started), "end": int(run.ended) + 60}
+    address = f"{os.environ['OVR_TEST_TEMPO']}/api/search"
+    answer = httpx.get(address, params={"q": query, "limit": 100, **span}, timeout=30)
+    assert answer.status_code == 200, (query, answer.text)
+    return {trace["traceID"].rjust(32, "0") for trace in answer.json().get("traces") or ()}
+
+
+def test_a_pass_is_one_trace_in_tempo(demo: DemoRun) -> None:
     """The trace id the demo prints leads, in Tempo, to the spans of every process the pass went through."""
-    env = {
-        **os.environ,
-        "OVR_HOME": str(tmp_path),
-        "OVR_OTLP_ENDPOINT": f"http://{os.environ['OVR_TEST_OTLP']}",
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-    argv = [sys.executable, "-m", "cli", "demo", "--once"]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    named = re.search(r"trace +([0-9a-f]{32}) of event", done.stdout)
-    assert named is not None
-    spans = trace_of(os.environ["OVR_TEST_TEMPO"], named[1])
+    spans = trace_of(demo.trace_id)
     assert spans.keys() >= PARTS
     assert {"edge.pass", "edge.read", "edge.fuse", "edge.spool", "edge.publish"} <= spans["edge"]
     assert {"ingest.store", "log.append"} <= spans["ingest"]
+    assert "event_writer.write" in spans["event-writer"]
+    assert "search_indexer.index" in spans["search-indexer"]
     assert "alert.evaluate" in spans["alert"]
+
+
+def test_a_pass_is_found_by_its_event_and_by_its_camera(demo: DemoRun) -> None:
+    """The id of an event finds its pass's trace and no other; the camera finds every pass of the run."""
+    trace_of(demo.trace_id)
+    assert found_by(f'{{ span.ovr.event.id = "{demo.event_id}" }}', demo) == {demo.trace_id}
+    passes = found_by('{ name = "edge.pass" && span.ovr.camera.id = "demo-gate" }', demo)
+    assert demo.trace_id in passes
+    assert len(passes) >= 8
+    assert not found_by('{ name = "edge.pass" && span.ovr.camera.id = "elsewhere" }', demo)
+
+
+def test_the_dashboards_find_passes(demo: DemoRun) -> None:
+    """What the dashboards ask Tempo finds the pass."""
+    trace_of(demo.trace_id)
+    board = json.loads((DASHBOARDS / "ovr-overview.json").read_text("utf-8"))
+    asked = [
+        target["query"]
+        for panel in board["panels"]
+        if panel.get("datasource", {}).get("uid") == "tempo"
+        for target in panel["targets"]
+    ]
+    assert len(asked) == 2
+    for query in asked:
+        filled = query.replace("$event", demo.event_id)
+        assert demo.trace_id in found_by(re.sub(r"\$camera\b", ".*", filled), demo), query
