@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from cli import bench, config, db, demo, doctor, events, keys, models, read, run, spool, up
+from cli import (
+    bench,
+    config,
+    db,
+    demo,
+    doctor,
+    events,
+    kafka,
+    keys,
+    models,
+    read,
+    run,
+    search_index,
+    spool,
+    storage,
+    up,
+)
 
 app = typer.Typer(
     name="ovr",
@@ -25,6 +41,9 @@ app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
+app.add_typer(kafka.app, name="kafka")
+app.add_typer(storage.app, name="storage")
+app.add_typer(search_index.app, name="search-index")
 app.add_typer(bench.app, name="bench")
 
 

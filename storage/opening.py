@@ -16,6 +16,11 @@ from storage.settings import StorageSettings
 
 async def open_log(settings: StorageSettings) -> Log:
     """The log: Kafka, or `log.db`."""
+    if settings.kafka:
+        from storage.log.kafka import KafkaLog
+        from storage.log.kafka_client import address_of
+
+        return await KafkaLog.open(address_of(settings), settings.schema_registry, settings.event_format)
     return await embedded.open_log(settings.home)
 
 
@@ -34,7 +39,7 @@ async def open_images(settings: StorageSettings) -> ImageStore:
         from storage import s3
         from storage.images.minio import MinioImageStore
 
-        links = s3.connect(settings, settings.s3_public) if settings.s3_public else None
+        links = s3.connect(settings, address=settings.s3_public) if settings.s3_public else None
         return MinioImageStore(
             s3.connect(settings), settings.s3_bucket, encrypted=settings.s3_encryption, links=links
         )

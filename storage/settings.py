@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from mesh.errors import Kind, MeshError
 from mesh.settings import MeshSettings, shared
@@ -28,6 +28,17 @@ class StorageSettings(MeshSettings):
         default="",
         validation_alias=shared("schema_registry"),
         description="Base address of the Schema Registry, path included; needed with Kafka.",
+    )
+    kafka_prefix: str = Field(
+        default="",
+        validation_alias=shared("kafka_prefix"),
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
+        description="Stands before every topic, group and subject: installations can share a cluster.",
+    )
+    kafka_properties: Path | None = Field(
+        default=None,
+        validation_alias=shared("kafka_properties"),
+        description="File of KEY=VALUE lines for Kafka's client (librdkafka's names): TLS, SASL.",
     )
     event_format: Literal["protobuf", "avro"] = Field(
         default="protobuf",
@@ -130,6 +141,13 @@ class StorageSettings(MeshSettings):
         validation_alias=shared("opensearch_ca"),
         description="Authorities to trust for https, PEM; empty: the usual ones.",
     )
+
+    @model_validator(mode="after")
+    def _kafka_has_its_registry(self) -> StorageSettings:
+        """The values on Kafka carry the ids of their schemas."""
+        if self.kafka and not self.schema_registry:
+            raise ValueError("OVR_KAFKA needs OVR_SCHEMA_REGISTRY, the address of its Schema Registry")
+        return self
 
     @field_validator(*CLIENTS)
     @classmethod

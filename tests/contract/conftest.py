@@ -3,26 +3,30 @@ variables that name the engine; `tests.builders.engines` says when it is run."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storage.alerts.postgres import PostgresAlertStore
 from storage.alerts.sqlite import SqliteAlertStore
+from storage.events.postgres import PostgresEventStore
 from storage.events.sqlite import SqliteEventStore
 from storage.images.directory import DirectoryImageStore
 from storage.log.sqlite import SqliteLog
 from storage.search.sqlite import SqliteSearchIndex
-from tests.builders import stores
+from tests.builders import kafka, postgres, stores
 from tests.builders.engines import Adapter, Open, adapters, embedded, missing
 
 LOGS = [
     Adapter("sqlite", embedded(lambda home: SqliteLog.open(home / "log.db"))),
+    Adapter("kafka", kafka.world, kafka.NEEDS),
 ]
 EVENT_STORES = [
     Adapter("sqlite", embedded(lambda home: SqliteEventStore.open(home / "events.db"))),
+    Adapter("postgres", postgres.world_of(PostgresEventStore.open), postgres.NEEDS),
 ]
 IMAGE_STORES = [
     Adapter("directory", embedded(lambda home: DirectoryImageStore.open(home / "images"))),
@@ -30,11 +34,19 @@ IMAGE_STORES = [
 ]
 ALERT_STORES = [
     Adapter("sqlite", embedded(lambda home: SqliteAlertStore.open(home / "alerts.db"))),
+    Adapter("postgres", postgres.world_of(PostgresAlertStore.open), postgres.NEEDS),
 ]
 SEARCH_INDEXES = [
     Adapter("sqlite", embedded(lambda home: SqliteSearchIndex.open(home / "search.db"))),
     Adapter("opensearch", stores.search_world, stores.OPENSEARCH),
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_database() -> Iterator[None]:
+    """Removes the database that the tests of the process have used."""
+    yield
+    postgres.drop_shared_database()
 
 
 async def _opened(adapter: Adapter, home: Path) -> AsyncIterator[Open]:

@@ -95,6 +95,15 @@ async def test_a_full_disk_is_unavailable_and_passes(log, tmp_path):
     assert (await log.append(TOPIC, [record()]))[0].offset == 1
 
 
+async def test_an_id_that_another_process_appended_is_known(log, tmp_path):
+    """The whole file is looked through for an id: a record is on it once, whoever appends it again."""
+    other = await SqliteLog.open(tmp_path / "log.db")
+    (first,) = await log.append(TOPIC, [NewRecord(b"k", b"a", id="1")])
+    (known,) = await other.append(TOPIC, [NewRecord(b"k", b"a", id="1")])
+    await other.close()
+    assert (known.new, known.offset) == (False, first.offset)
+
+
 async def test_concurrent_appends_share_a_commit(log, monkeypatch):
     """A hundred appends at once take a few commits, not a hundred."""
     commits = []
