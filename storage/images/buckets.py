@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
+from minio.minioadmin import MinioAdmin
 from minio.sseconfig import Rule as EncryptionRule
 from minio.sseconfig import SSEConfig
 from urllib3.exceptions import HTTPError
 
 from mesh.errors import Kind, MeshError
+from storage.s3 import Key
 
 ARTIFACTS_BUCKET = "mlflow-artifacts"
 
@@ -24,26 +27,31 @@ def prepare_pictures(client: Minio, bucket: str, days: int, *, encrypted: bool) 
     """Make the bucket of the pictures, which S3 itself empties of what is older than `days`, encrypted by
     default if asked for. UNAVAILABLE if S3 cannot be reached or does not allow it."""
     age = Rule(ENABLED, rule_filter=Filter(prefix=""), rule_id="age", expiration=Expiration(days=days))
-    try:
+    with _translated(f"bucket {bucket}"):
         _make(client, bucket)
         client.set_bucket_lifecycle(bucket, LifecycleConfig([age]))
         if encrypted:
             client.set_bucket_encryption(bucket, SSEConfig(EncryptionRule.new_sse_s3_rule()))
-    except (MinioException, HTTPError) as error:
-        raise _failed(bucket, error) from error
 
 
 def prepare_artifacts(client: Minio) -> None:
     """Make the bucket of MLflow's artifacts, which are kept. UNAVAILABLE as above."""
-    try:
+    with _translated(f"bucket {ARTIFACTS_BUCKET}"):
         _make(client, ARTIFACTS_BUCKET)
-    except (MinioException, HTTPError) as error:
-        raise _failed(ARTIFACTS_BUCKET, error) from error
 
 
-def policy(bucket: str) -> str:
-    """The least that a key needs to work with a bucket, as a policy for S3 (JSON): no making or removing of
-    buckets, no change of their retention."""
+def let_in(admin: MinioAdmin, key: Key, bucket: str) -> None:
+    """Let a key work with a bucket and nothing else; it has the secret given from now on. For MinIO.
+    UNAVAILABLE as above."""
+    with _translated(f"key {key.name}"):
+        admin.policy_add(bucket, policy=policy(bucket))
+        admin.user_add(key.name, key.secret)
+        admin.policy_set(bucket, user=key.name)
+
+
+def policy(bucket: str) -> dict[str, Any]:
+    """The least that a key needs to work with a bucket, as a policy of S3: no making or removing of buckets,
+    no change of their retention."""
     statements: list[dict[str, Any]] = [
         {
             "Effect": "Allow",
@@ -56,7 +64,7 @@ def policy(bucket: str) -> str:
             "Resource": [f"arn:aws:s3:::{bucket}/*"],
         },
     ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _make(client: Minio, bucket: str) -> None:
@@ -69,6 +77,15 @@ def _make(client: Minio, bucket: str) -> None:
             raise
 
 
-def _failed(bucket: str, error: Exception) -> MeshError:
-    why = f"{error.code}: {error.message}" if isinstance(error, S3Error) else type(error).__name__
-    return MeshError(Kind.UNAVAILABLE, "S3_UNAVAILABLE", f"bucket {bucket}: {why}")
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        raise _unavailable(f"{what}: {error.code}: {error.message}") from error
+    except (MinioException, HTTPError) as error:
+        raise _unavailable(f"{what}: {error}") from error
+
+
+def _unavailable(why: str) -> MeshError:
+    return MeshError(Kind.UNAVAILABLE, "S3_UNAVAILABLE", why)
