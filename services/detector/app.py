@@ -37,7 +37,7 @@ def load_engine(config: DetectorConfig) -> BatchingDetector:
     )
     try:
         engine = open_detector(choice, settings)
-        engine.detect([np.zeros((72, 128, 3), np.uint8)])
+        engine.detect([np.zeros((64, 128, 3), np.uint8)])
     except VisionError as error:
         raise ConfigError(str(error)) from error
     return engine
