@@ -1,7 +1,8 @@
 # Every process of the mesh on a CPU: one image, whose command is the module to run.
 #   docker build -t ovr-alpr .
 #   docker run ovr-alpr services.query
-FROM python:3.12-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 RUN python -m venv /opt/ovr
 COPY requirements/build.txt requirements/engines.txt requirements/
@@ -12,10 +13,11 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/python -m hatchling build -t wheel -d /dist \
     && /opt/ovr/bin/pip install --no-cache-dir --no-deps /dist/*.whl
 
-FROM python:3.12-slim-bookworm
-RUN useradd --system --uid 10001 ovr && install -d -o ovr -g ovr /var/lib/ovr
+FROM ${PYTHON_IMAGE}
+RUN groupadd --gid 10001 ovr && useradd --uid 10001 --gid ovr --no-create-home ovr \
+    && install -d -o ovr -g ovr -m 0700 /var/lib/ovr
 COPY --from=build /opt/ovr /opt/ovr
-USER ovr
+USER 10001:10001
 WORKDIR /var/lib/ovr
 # Each process looks at the variables of its own prefix only.
 ENV PATH=/opt/ovr/bin:$PATH \
@@ -33,7 +35,9 @@ ENV PATH=/opt/ovr/bin:$PATH \
     OVR_ALERT_LISTEN=0.0.0.0:50055 \
     OVR_ALERT_METRICS_PORT=8003 \
     OVR_EVENT_WRITER_METRICS_PORT=8007 \
-    OVR_SEARCH_INDEXER_METRICS_PORT=8008
+    OVR_SEARCH_INDEXER_METRICS_PORT=8008 \
+    OVR_GATEWAY_METRICS_PORT=8009 \
+    OVR_EDGE_METRICS_PORT=8001
 VOLUME /var/lib/ovr
-EXPOSE 50051-50055 8002-8008
+EXPOSE 50051-50055 8000-8009
 ENTRYPOINT ["python", "-m"]

