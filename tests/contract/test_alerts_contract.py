@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -12,6 +13,7 @@ from plates.event import PlateEvent
 from storage.alerts.port import (
     Alert,
     AlertFilter,
+    AlertStore,
     Attempt,
     Delivery,
     DeliveryState,
@@ -148,6 +150,50 @@ async def test_a_claimed_delivery_is_handed_out_once(open_alerts: Open) -> None:
     assert await store.next_due() == NOW + LEASE
     (again,) = await store.claim(NOW + LEASE, LEASE, 10)
     assert again.attempt == 1
+
+
+async def test_processes_side_by_side_claim_each_delivery_once(open_alerts: Open) -> None:
+    """Several that claim at once share what is due between them."""
+    stores = [await open_alerts() for _ in range(3)]
+    await stores[0].fire([firing(number, channels=("a", "b")) for number in range(1, 21)])
+    claims = await asyncio.gather(*(store.claim(NOW, LEASE, 7) for store in stores * 3))
+    claimed = [(due.alert.alert_id, due.channel) for part in claims for due in part]
+    assert len(claimed) == len(set(claimed))
+    claimed += [(due.alert.alert_id, due.channel) for due in await stores[0].claim(NOW, LEASE, 100)]
+    assert len(claimed) == len(set(claimed)) == 40
+
+
+async def test_a_cooldown_holds_across_processes(open_alerts: Open) -> None:
+    """Of firings of the same rule and plate that several processes store at once, one is new; of the same
+    alert, the others are known."""
+    stores = [await open_alerts() for _ in range(3)]
+    at_once = [store.fire([firing(n, cooldown=60)]) for n, store in enumerate(stores, start=1)]
+    assert sorted(result.value for (result,) in await asyncio.gather(*at_once)) == ["cooldown"] * 2 + ["new"]
+    same = await asyncio.gather(*(store.fire([firing(9, rule="r2")]) for store in stores))
+    assert sorted(result.value for (result,) in same) == ["known", "known", "new"]
+
+
+async def test_changes_of_processes_side_by_side_are_all_told(open_alerts: Open) -> None:
+    """While some write changes, another that reads and forgets them sees every one."""
+    stores = [await open_alerts() for _ in range(4)]
+    told: list[str] = []
+
+    async def tell() -> None:
+        changes = await stores[3].changes(1000)
+        if changes:
+            told.extend(change.alert.alert_id for change in changes)
+            await stores[3].forget(changes[-1].sequence)
+
+    async def write(store: AlertStore, first: int) -> None:
+        for number in range(first, first + 10):
+            await store.fire([firing(number, rule=f"r{number}")])
+
+    writing = asyncio.gather(*(write(store, 100 * n) for n, store in enumerate(stores[:3], start=1)))
+    while not writing.done():
+        await tell()
+    await writing
+    await tell()
+    assert len(told) == len(set(told)) == 30
 
 
 async def test_attempts_are_recorded(open_alerts: Open) -> None:

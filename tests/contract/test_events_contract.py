@@ -44,6 +44,40 @@ async def test_writing_again_is_harmless(open_events):
     assert (await store.list_cameras(10)).cameras[0].events == 2
 
 
+async def test_writers_side_by_side_store_each_event_once(open_events):
+    """Whatever batches of the same events writers of several processes write at once, in whatever order, each
+    event is new once, and the cameras' counts say so."""
+    stores = [await open_events() for _ in range(3)]
+    events = [event(at=START + minutes(number), camera=f"cam-{number % 4}") for number in range(60)]
+    batches = [events[start : start + 20] for start in (0, 10, 20, 30, 40)]
+    writes = [store.write(batch[::way]) for store in stores for batch in batches for way in (1, -1)]
+    assert sum(await asyncio.gather(*writes)) == 60
+    assert len((await stores[0].list_events(ANY, 100)).events) == 60
+    assert [camera.events for camera in (await stores[1].list_cameras(10)).cameras] == [15] * 4
+
+
+async def test_nothing_is_written_and_reported_without_harm(open_events):
+    """No events and no reports are no error, and neither is upkeep of an empty store."""
+    store = await open_events()
+    assert await store.write([]) == 0
+    await store.save_status([])
+    await store.maintain()
+    assert await store.delete_older_than(START) == 0
+    assert (await store.list_cameras(10)).cameras == ()
+
+
+@pytest.mark.parametrize("apart", [timedelta(0), timedelta(hours=23), timedelta(days=4000)])
+async def test_an_event_is_found_whatever_its_id_says_of_the_time(open_events, apart):
+    """A UUIDv7 tells when it was made; an event seen at another time, of a file or by a wrong clock, is found
+    by its id all the same."""
+    store = await open_events()
+    milliseconds = int((START + apart).timestamp() * 1000)
+    id = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}{event_id()[13:]}"
+    one = event(id=id)
+    await store.write([one])
+    assert await store.get(id) == one
+
+
 async def test_get_many_gives_those_that_are_there(open_events):
     """Ids that are not stored are left out; no ids give nothing."""
     store = await open_events()

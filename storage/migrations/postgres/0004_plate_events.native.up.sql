@@ -34,9 +34,10 @@ BEGIN
         WHERE moment BETWEEN now() - interval '2 years' AND now() + interval '8 days' ORDER BY 1
     LOOP
         part := 'plate_events_' || to_char(week AT TIME ZONE 'UTC', 'IYYY"w"IW');
-        CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        -- Asked of the table: the cache behind to_regclass does not see what was made while the lock was awaited.
+        CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'public'::regnamespace);
         PERFORM pg_advisory_xact_lock(hashtext('plate_events partitions'));
-        CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'public'::regnamespace);
         -- Attached, not made in place, which would stop every reader and writer of the whole table.
         EXECUTE format('CREATE TABLE %I (LIKE plate_events INCLUDING DEFAULTS INCLUDING STORAGE)', part);
         LOCK TABLE plate_events_default IN ACCESS EXCLUSIVE MODE;
