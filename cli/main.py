@@ -9,6 +9,7 @@ from cli import (
     config,
     db,
     demo,
+    dlq,
     doctor,
     events,
     kafka,
@@ -42,6 +43,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(kafka.app, name="kafka")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(storage.app, name="storage")
 app.add_typer(search_index.app, name="search-index")
 app.add_typer(bench.app, name="bench")

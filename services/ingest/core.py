@@ -105,10 +105,10 @@ class Ingest:
         return receipt
 
     async def refuse(
-        self, original: bytes, *, event_id: str, camera_id: str, reason: str, error: str
+        self, original: bytes, error: MeshError, *, event_id: str, camera_id: str, traceparent: str
     ) -> Receipt:
         """Keep what cannot even be read as an event; RETRY if it cannot be kept now."""
-        receipt = await self._bury(original, event_id, camera_id, reason, error, "")
+        receipt = await self._bury(original, error, event_id, camera_id, traceparent)
         self._events.labels(receipt.result.value).inc()
         return receipt
 
@@ -151,33 +151,30 @@ class Ingest:
         event = submission.event
         return await self._bury(
             await asyncio.to_thread(submission.original),
+            error,
             event.event_id,
             event.camera_id,
-            error.reason,
-            error.message,
             submission.traceparent,
         )
 
     async def _bury(
-        self, original: bytes, event_id: str, camera_id: str, reason: str, error: str, traceparent: str
+        self, original: bytes, error: MeshError, event_id: str, camera_id: str, traceparent: str
     ) -> Receipt:
         headers = {
             HEADER_EVENT_ID: event_id,
             HEADER_CONTENT_TYPE: CONTENT_PUBLISH,
             HEADER_TRACEPARENT: traceparent,
         }
-        letter = dead_letter(
-            original, key=camera_id.encode(), reason=reason, error=error, origin=ORIGIN, headers=headers
-        )
+        letter = dead_letter(original, key=camera_id.encode(), error=error, origin=ORIGIN, headers=headers)
         try:
             (position,) = await self._log.append(PLATE_EVENTS_DLQ, [letter])
         except MeshError as failure:
             self._logger.warning("dead letter not stored", event_id=event_id, error=str(failure))
             return Receipt(Result.RETRY, failure.reason)
         if position.new:
-            self._dead.labels(reason).inc()
-            self._logger.warning("dead letter", event_id=event_id, reason=reason, error=error)
-        return Receipt(Result.DEAD_LETTERED, f"{reason}: {error}")
+            self._dead.labels(error.reason).inc()
+            self._logger.warning("dead letter", event_id=event_id, error=str(error))
+        return Receipt(Result.DEAD_LETTERED, str(error))
 
 
 def evidence_keys(event: PlateEvent, pictures: Sequence[Picture]) -> dict[str, str]:

@@ -142,10 +142,10 @@ class _PublishStream:
         except MeshError as error:
             return await self._ingest.refuse(
                 message.SerializeToString(),
+                error,
                 event_id=message.event.event_id,
                 camera_id=message.event.camera_id,
-                reason=error.reason,
-                error=str(error),
+                traceparent=message.traceparent,
             )
         return await self._ingest.take(submission)
 

@@ -171,4 +171,4 @@ class Consumer(Generic[T]):
 
     def _letter(self, record: Record, error: MeshError) -> NewRecord:
         self._logger.warning("dead letter", offset=record.offset, reason=error.reason, error=error.message)
-        return dead_letter_of(record, reason=error.reason, error=error.message, consumer=self._group)
+        return dead_letter_of(record, error, consumer=self._group)

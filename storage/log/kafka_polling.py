@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message
 
@@ -16,6 +16,7 @@ from storage.log.port import Record
 from storage.log.values import Values
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # What a cancelled poll leaves behind on the thread is over after so long; what then comes is kept.
 _SLICE_SECONDS = 0.25
@@ -27,19 +28,19 @@ BOUNDED: Mapping[str, int] = MappingProxyType(
 """How much a consumer holds ready; a single record may be larger."""
 
 
-class Polling:
+class Polling(Generic[T]):
     """Calls a consumer on its thread, one call after the other. A poll that is cancelled loses nothing: what
     it would have returned, the next one does."""
 
-    def __init__(self, name: str, fetch: Callable[[int, float], list[Record]]) -> None:
+    def __init__(self, name: str, fetch: Callable[[int, float], list[T]]) -> None:
         """`fetch` takes how many records at most and for how many seconds to wait for the first."""
         self._fetch = fetch
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._fetching: asyncio.Future[list[Record]] | None = None
-        self._left: list[Record] = []
+        self._fetching: asyncio.Future[list[T]] | None = None
+        self._left: list[T] = []
         self.closed = False
 
-    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+    async def poll(self, max_records: int, timeout: float) -> list[T]:
         """As `LogReader.poll`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -64,7 +65,7 @@ class Polling:
             self._fetching = None
         self._left = []
 
-    async def call(self, work: Callable[[], T]) -> T:
+    async def call(self, work: Callable[[], R]) -> R:
         """Run `work` on the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 

@@ -3,6 +3,7 @@ partition>", the offsets as varints in base64: "0" and "" aside, it says nothing
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -72,20 +73,27 @@ class KafkaLogTail:
 
     async def poll(self, max_records: int, timeout: float) -> list[TailRecord]:
         """See the port."""
-        given = []
-        for record in await self._polling.poll(max_records, timeout):
-            self._next[record.partition] = record.offset + 1
-            given.append(TailRecord(record, self.cursor))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        given: list[TailRecord] = []
+        while not given:
+            found = await self._polling.poll(max_records, max(0.0, deadline - loop.time()))
+            for record, id in found:
+                self._next[record.partition] = record.offset + 1
+                if not self._known(id):
+                    given.append(TailRecord(record, self.cursor))
+            if not found:
+                break
         return given
 
-    def _fetch(self, max_records: int, timeout: float) -> list[Record]:
+    def _fetch(self, max_records: int, timeout: float) -> list[tuple[Record, str]]:
         try:
             self._messages.fetch(max_records, timeout)
         except KafkaException as error:
             if error.args[0].code() == KafkaError._AUTO_OFFSET_RESET:
                 raise _out_of_range("records behind the cursor were removed by retention") from error
             raise failure(error) from error
-        return [record for record, id in self._messages.records() if not self._known(id)]
+        return self._messages.records()
 
     def _known(self, id: str) -> bool:
         if not id:

@@ -17,7 +17,8 @@ from typing import Protocol
 PLATE_EVENTS = "plate-events"
 """Value: `PlateEvent` as protobuf. Key: camera id."""
 PLATE_EVENTS_DLQ = "plate-events-dlq"
-"""What could not be handled: value and key as they came. Headers: reason, error, origin."""
+"""What could not be handled: value and key as they came. Headers: reason, kind, error, origin, trace id;
+marks of replays lie among them."""
 ALERTS = "alerts"
 SYSTEM_METRICS = "system-metrics"
 """Value: `ReportStatusRequest` as protobuf. Key: node id."""
@@ -28,10 +29,16 @@ HEADER_EVENT_ID = "event-id"
 HEADER_CONTENT_TYPE = "content-type"
 HEADER_REASON = "reason"
 """Dead letters: why, in one word of a fixed vocabulary (UPPER_SNAKE)."""
+HEADER_KIND = "kind"
+"""Dead letters: what sort of failure it was, as `mesh.errors.Kind` names it."""
 HEADER_ERROR = "error"
 """Dead letters: what was wrong and where, for people."""
 HEADER_ORIGIN = "origin"
 """Dead letters: who gave up, and on which record: "ingest" or "event-writer plate-events/0/17"."""
+HEADER_TRACE_ID = "trace-id"
+"""Dead letters: the trace of the pass, 32 hexadecimal digits; none if it was not traced."""
+HEADER_REPLAYED = "replayed"
+"""Among the dead letters: marks that the letter at this place, "PARTITION/OFFSET", was replayed."""
 
 
 class Start(Enum):

@@ -44,6 +44,12 @@ COMMANDS = (
     ["keys", "ls"],
     ["keys", "revoke"],
     ["bench", "accuracy"],
+    ["dlq"],
+    ["dlq", "ls"],
+    ["dlq", "show"],
+    ["dlq", "replay"],
+    ["kafka"],
+    ["kafka", "init"],
 )
 
 

@@ -18,8 +18,20 @@ def test_every_endpoint_is_taken_when_its_client_is_installed(
     monkeypatch.setenv("OVR_HOME", str(tmp_path))
     for name in CLIENTS:
         monkeypatch.setenv(f"OVR_{name.upper()}", "somewhere:1")
+    monkeypatch.setenv("OVR_SCHEMA_REGISTRY", "http://somewhere:2")
     settings = load(StorageSettings)
     assert {getattr(settings, name) for name in CLIENTS} == {"somewhere:1"}
+
+
+def test_kafka_without_a_schema_registry_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kafka alone is refused at once, with the variable that is missing."""
+    monkeypatch.setenv("OVR_HOME", str(tmp_path))
+    monkeypatch.setenv("OVR_KAFKA", "somewhere:1")
+    with pytest.raises(SystemExit):
+        load(StorageSettings)
+    assert "OVR_SCHEMA_REGISTRY" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", CLIENTS)
