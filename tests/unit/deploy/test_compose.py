@@ -51,7 +51,7 @@ ONCE = {"kafka-init", "db-migrate", "minio-init"}
 ASKS = {"timescaledb", "minio", "gateway", "grafana", "metabase"}
 # Exceptions, each with its reason in the file.
 ROOT_USER = {"promtail", "cadvisor"}
-WRITES_ITS_IMAGE = {"opensearch-dashboards"}
+WRITES_ITS_IMAGE = {"opensearch", "opensearch-dashboards"}
 SECRET = re.compile(r"PASS|SECRET|TOKEN|ACCESS_KEY$|_KEY$")
 # Names of keys, not keys; and NAME=FILE.
 KEY_NAMES = {"OVR_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "OVR_S3_ARTIFACTS_KEY"}
