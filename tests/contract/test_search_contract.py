@@ -289,7 +289,7 @@ async def test_two_edits_are_not_one(open_search):
     """Texts that become equal after each gave up a character can be two edits apart, and are not found."""
     index = await open_search()
     await index.index([event(text) for text in ("BACD", "ACDB", "ABDC", "ABCD8", "ABCDB")])
-    assert await texts(index, "ABCD", SearchMode.ONE_EDIT) == ["ABCDB", "ABCD8"]
+    assert set(await texts(index, "ABCD", SearchMode.ONE_EDIT)) == {"ABCDB", "ABCD8"}
     assert await texts(index, "AB", SearchMode.ONE_EDIT) == []
 
 

@@ -65,7 +65,8 @@ class Indices:
         await self.check_prepared()
         newest = max((month.generation for month in await self.months()), default=1)
         for alias in sorted(aliases):
-            await self._make(alias, newest, written=True)
+            name = await self._make(alias, newest)
+            await self._update_aliases([_add(name, self._name), _add(name, alias, is_write_index=True)])
 
     async def check_prepared(self) -> None:
         """FAILED_PRECONDITION if the index template is not there: months without it would be useless."""
@@ -111,25 +112,34 @@ class Indices:
         actions: list[dict[str, Any]] = []
         for month in months:
             alias = f"{self._name}-{month.month}"
-            made = await self._make(alias, generation, written=False)
+            made = await self._make(alias, generation)
             if month.written:
                 actions.append({"remove": {"index": month.name, "alias": alias}})
-            actions.append({"add": {"index": made, "alias": alias, "is_write_index": True}})
+            actions += [_add(made, self._name), _add(made, alias, is_write_index=True)]
+        await self._update_aliases(actions)
         with translated():
-            await self._client.indices.update_aliases(body={"actions": actions})
             for month in months:
                 await self._client.indices.add_block(index=month.name, block="write")
 
-    async def _make(self, alias: str, generation: int, *, written: bool) -> str:
+    async def _make(self, alias: str, generation: int) -> str:
+        """The name of a month that is there and can be searched; a new one has no alias yet."""
         name = f"{alias}-{generation}"
-        aliases = {self._name: {}, **({alias: {"is_write_index": True}} if written else {})}
         with translated():
             try:
-                await self._client.indices.create(index=name, body={"aliases": aliases})
+                await self._client.indices.create(index=name)
             except RequestError as error:
                 if error.error != _EXISTS:
                     raise
+            await self._client.cluster.health(index=name, wait_for_status="yellow")
         return name
+
+    async def _update_aliases(self, actions: Sequence[dict[str, Any]]) -> None:
+        with translated():
+            await self._client.indices.update_aliases(body={"actions": list(actions)})
+
+
+def _add(index: str, alias: str, **more: bool) -> dict[str, Any]:
+    return {"add": {"index": index, "alias": alias, **more}}
 
 
 def month_of(moment: datetime) -> str:

@@ -50,6 +50,11 @@ COMMANDS = (
     ["dlq", "replay"],
     ["kafka"],
     ["kafka", "init"],
+    ["storage"],
+    ["storage", "init"],
+    ["storage", "policy"],
+    ["search-index"],
+    ["search-index", "rebuild"],
 )
 
 
