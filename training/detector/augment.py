@@ -64,7 +64,7 @@ class Library:
         else:
             name = self.real[int(rng.choice(len(self.real), p=self.real_weights))]
         picture = self.image(name)
-        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.3 else picture
+        return np.asarray(255 - picture, np.uint8) if rng.random() < 0.35 else picture
 
 
 def _normalised(weights: list[float]) -> NDArray[np.float64]:
@@ -72,12 +72,17 @@ def _normalised(weights: list[float]) -> NDArray[np.float64]:
     return values / values.sum()
 
 
-def sample(library: Library, size: int, rng: Rng) -> View:
-    """A training view of `size` x `size` pixels: one picture, or a mosaic of four."""
-    view = mosaic(library, size, rng) if rng.random() < 0.2 else single(library, size, size, rng)
+def sample(library: Library, width: int, height: int, rng: Rng) -> View:
+    """A training view of `width` x `height` pixels: one picture, or a mosaic of four."""
+    turned = rng.random() < 0.05
+    if turned:
+        width, height = height, width
+    view = mosaic(library, width, height, rng) if rng.random() < 0.2 else single(library, width, height, rng)
     if rng.random() < 0.06:
         view = paste_anywhere(library, view, rng)
-    if rng.random() < 0.04:
+    if rng.random() < 0.06:
+        lettering(view, rng)
+    if turned:
         view = quarter_turn(view, 1 if rng.random() < 0.5 else 3)
     if rng.random() < 0.05:
         caption(view, rng)
@@ -98,11 +103,7 @@ def caption(view: View, rng: Rng) -> None:
     x = int(rng.choice([2, max(2, width - w - 3), rng.integers(2, max(3, width - w))]))
     y = int(rng.choice([h + 3, height - below - 3]))
     x1, y1, x2, y2 = x - 2, y - h - 3, x + w + 2, y + below + 2
-    plates = view.boxes[view.boxes[:, 0] == PLATE]
-    if (
-        len(plates)
-        and (np.minimum(plates[:, 3:], [x2, y2]) > np.maximum(plates[:, 1:3], [x1, y1])).all(1).any()
-    ):
+    if touches_plate(view, x1, y1, x2, y2):
         return
     if rng.random() < 0.7:
         cv2.rectangle(
@@ -112,12 +113,42 @@ def caption(view: View, rng: Rng) -> None:
     cv2.putText(view.image, text, (x, y), face, scale, (ink,) * 3, 1, cv2.LINE_AA)
 
 
-def mosaic(library: Library, size: int, rng: Rng) -> View:
+def touches_plate(view: View, x1: int, y1: int, x2: int, y2: int) -> bool:
+    """Whether a rectangle would cover part of a plate."""
+    plates = view.boxes[view.boxes[:, 0] == PLATE]
+    return bool((np.minimum(plates[:, 3:], [x2, y2]) > np.maximum(plates[:, 1:3], [x1, y1])).all(1).any())
+
+
+def lettering(view: View, rng: Rng) -> None:
+    """Write what shops, badges and dialogs write into the picture, in place: lower-case words, no plate."""
+    height, width = view.image.shape[:2]
+    face = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX]))
+    face += cv2.FONT_ITALIC * int(rng.random() < 0.2)
+    scale = float(np.exp(rng.uniform(np.log(0.25), np.log(2.0)))) * width / 320
+    thickness = max(1, round(scale * rng.uniform(1, 3)))
+    letters = list("aaabcdeeefghiiiklmnooprrssttuuvz")
+    rows = ["".join(rng.choice(letters, int(rng.integers(3, 14)))) for _ in range(int(rng.integers(1, 5)))]
+    rows = [row.title() if rng.random() < 0.6 else row for row in rows]
+    sides = [cv2.getTextSize(row, face, scale, thickness)[0] for row in rows]
+    w, h = max(side[0] for side in sides), round(sides[0][1] * 1.8)
+    x, y = int(rng.integers(-w // 4, width)), int(rng.integers(0, height))
+    x2, y2 = x + w + h // 2, y + h * len(rows) + h // 2
+    if touches_plate(view, x, y, x2, y2):
+        return
+    paper, ink = rng.integers(0, 256, 3), rng.integers(0, 256, 3)
+    if rng.random() < 0.5:
+        cv2.rectangle(view.image, (x, y), (x2, y2), tuple(map(int, paper)), -1)
+    for line, row in enumerate(rows):
+        origin = (x + h // 4, y + h * (line + 1))
+        cv2.putText(view.image, row, origin, face, scale, tuple(map(int, ink)), thickness, cv2.LINE_AA)
+
+
+def mosaic(library: Library, width: int, height: int, rng: Rng) -> View:
     """Four pictures meeting at a random point."""
-    cx, cy = (int(size * rng.uniform(0.3, 0.7)) for _ in range(2))
-    canvas = np.empty((size, size, 3), np.uint8)
+    cx, cy = (int(side * rng.uniform(0.3, 0.7)) for side in (width, height))
+    canvas = np.empty((height, width, 3), np.uint8)
     boxes, ignore = [], []
-    for x0, y0, x1, y1 in ((0, 0, cx, cy), (cx, 0, size, cy), (0, cy, cx, size), (cx, cy, size, size)):
+    for x0, y0, x1, y1 in ((0, 0, cx, cy), (cx, 0, width, cy), (0, cy, cx, height), (cx, cy, width, height)):
         tile = single(library, x1 - x0, y1 - y0, rng)
         canvas[y0:y1, x0:x1] = tile.image
         shift = np.array([0, x0, y0, x0, y0], np.float32)
@@ -143,7 +174,7 @@ def single(library: Library, width: int, height: int, rng: Rng) -> View:
     canvas = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
     base = matrix * [[0.5, 0.5, 1]] if shrinks else matrix
     moved, move_ignore = transform(boxes, base), transform(ignore, base)
-    if rng.random() < 0.6:
+    if rng.random() < 0.7 or abs(angle) > 10:  # the box of a plate turned with its photo would be loose
         canvas, moved = replace_plates(library, canvas, moved, angle, rng)
     kept, dropped = clip(moved, width, height)
     return View(canvas, kept, np.concatenate([dropped, clip(move_ignore, width, height, everything=True)[0]]))
@@ -157,16 +188,16 @@ def random_affine(
     Zooms towards a plate more often than not.
     """
     fit = min(width / w, height / h)
-    angle = rng.uniform(-30, 30) if rng.random() < 0.2 else rng.normal(0, 4)
+    angle = rng.uniform(-32, 32) if rng.random() < 0.25 else rng.normal(0, 4)
     plates = boxes[boxes[:, 0] == PLATE]
-    zoom = float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))
+    zoom = float(np.exp(rng.uniform(np.log(0.85), np.log(1.7))))
     target = np.array([w, h]) * rng.uniform(0.35, 0.65, 2)
     if (
-        len(plates) and rng.random() < 0.6
-    ):  # choose how wide this plate shall be, from 4 % to 70 % of the view
+        len(plates) and rng.random() < 0.65
+    ):  # choose how wide this plate shall be, from 7 % to 75 % of the view
         plate = plates[int(rng.integers(len(plates)))]
-        wanted = float(np.exp(rng.uniform(np.log(0.05), np.log(0.7)))) * width
-        zoom = float(np.clip(wanted / (plate[3] - plate[1]) / fit, 0.4, 8))
+        wanted = float(np.exp(rng.uniform(np.log(0.07), np.log(0.75)))) * width
+        zoom = float(np.clip(wanted / (plate[3] - plate[1]) / fit, 0.8, 8))
         target = (plate[1:3] + plate[3:5]) / 2 + rng.uniform(-0.35, 0.35, 2) * [width, height] / (zoom * fit)
     elif rng.random() < 0.3:
         zoom = rng.uniform(1.5, 3.5)
@@ -231,7 +262,7 @@ def replace_plates(
         if (
             row[0] != PLATE
             or w < 9
-            or rng.random() < 0.25
+            or rng.random() < (0.25 if abs(angle) < 10 else 0.0)
             or x1 < 1
             or y1 < 1
             or x2 > width - 1
@@ -289,20 +320,22 @@ def paste(canvas: Image, crop: Image, quad: NDArray[np.float32], rng: Rng) -> No
         / 255
     )
     region = canvas[y0:y1, x0:x1].astype(np.float32)
-    light = float(np.clip((region.mean() + 40) / (plate.mean() + 1), 0.25, 1.6)) ** rng.uniform(0.0, 0.9)
+    paper = max(float(plate.mean()), 110.0)  # a dark plate stays dark, whatever is round it
+    light = float(np.clip((region.mean() + 40) / paper, 0.25, 1.6)) ** rng.uniform(0.0, 0.9)
     lit = np.clip(plate.astype(np.float32) * light + rng.normal(0, 6), 0, 255)
     canvas[y0:y1, x0:x1] = (region * (1 - mask) + lit * mask).astype(np.uint8)
 
 
 def paste_anywhere(library: Library, view: View, rng: Rng) -> View:
     """A plate where no vehicle need be, up to nearly the whole view, covering what lies below."""
-    size = view.image.shape[0]
+    height, width = view.image.shape[:2]
     crop = library.plate(rng)
-    w = float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))) * size
-    h = min(w * crop.shape[0] / crop.shape[1], size * 0.8)
-    centre = [rng.uniform(side / 2, size - side / 2) if side < size else size / 2 for side in (w, h)]
+    w = float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))) * width
+    w *= min(1.0, height * 0.8 / (w * crop.shape[0] / crop.shape[1]))
+    h = w * crop.shape[0] / crop.shape[1]
+    centre = rng.uniform(w / 2, width - w / 2), rng.uniform(h / 2, height - h / 2)
     quad = tilted_quad(centre[0], centre[1], w, h, rng.normal(0, 7), rng)
-    quad = quad.clip(0, size - 1)
+    quad = quad.clip(0, [width - 1, height - 1]).astype(np.float32)
     paste(view.image, crop, quad, rng)
     box = np.array([[PLATE, *quad.min(0), *quad.max(0)]], np.float32)
     plates = view.boxes[:, 0] == PLATE
@@ -313,15 +346,14 @@ def paste_anywhere(library: Library, view: View, rng: Rng) -> View:
 
 
 def quarter_turn(view: View, turns: int) -> View:
-    """The view turned by 90 degrees counter-clockwise, `turns` times."""
-    size = view.image.shape[0]
+    """The view turned by 90 degrees counter-clockwise, once (`turns` 1) or three times (3)."""
+    height, width = view.image.shape[:2]
 
     def turn(boxes: Boxes) -> Boxes:
-        for _ in range(turns):
-            boxes = np.column_stack(
-                [boxes[:, 0], boxes[:, 2], size - boxes[:, 3], boxes[:, 4], size - boxes[:, 1]]
-            )
-        return boxes.astype(np.float32)
+        kind, x1, y1, x2, y2 = boxes.T
+        if turns == 1:
+            return np.column_stack([kind, y1, width - x2, y2, width - x1]).astype(np.float32)
+        return np.column_stack([kind, height - y2, x1, height - y1, x2]).astype(np.float32)
 
     return View(np.ascontiguousarray(np.rot90(view.image, turns)), turn(view.boxes), turn(view.ignore))
 
@@ -331,7 +363,7 @@ def photometric(image: Image, rng: Rng) -> Image:
     out = image
     if rng.random() < 0.25:  # as from an infrared camera
         out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    if rng.random() < 0.8:
+    if rng.random() < 0.8 and image.mean() > 30:  # nothing would be left to see of a darkened night
         out = cv2.LUT(out, tone_curves(rng))
     if rng.random() < 0.15:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.5))

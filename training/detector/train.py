@@ -27,7 +27,7 @@ def collate(views: list[View], device: torch.device) -> tuple[torch.Tensor, dict
     """Views of one size -> images [n, 3, s, s] RGB 0..1, and the loss's batch."""
     pixels = np.stack([view.image for view in views])[..., ::-1]
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).to(device).float().div_(255)
-    size = images.shape[-1]
+    size = np.array([images.shape[-1], images.shape[-2]] * 2)
     rows = np.concatenate([np.column_stack([np.full(len(v.boxes), i), v.boxes]) for i, v in enumerate(views)])
     ignore = np.concatenate(
         [np.column_stack([np.full(len(v.ignore), i), v.ignore]) for i, v in enumerate(views)]
@@ -58,12 +58,20 @@ def make_optimizer(model: torch.nn.Module, cfg: dict[str, Any]) -> torch.optim.O
     return torch.optim.AdamW(groups, lr=cfg["lr"], betas=(0.9, 0.99), fused=True)
 
 
-def plan(stages: list[dict[str, Any]], seed: int) -> list[tuple[int, int]]:
-    """(side, batch) of every step. A fixed seed, so that a resumed run continues the same plan."""
+def plan(stages: list[dict[str, Any]], seed: int) -> list[tuple[int, int, int]]:
+    """(width, height, batch) of every step. A fixed seed, so that a resumed run continues the same plan."""
     chooser = random.Random(seed)
     return [
-        (chooser.choice(stage["sizes"]), stage["batch"]) for stage in stages for _ in range(stage["steps"])
+        (*view_shape(chooser.choice(stage["sizes"]), chooser.choice(stage["shapes"])), stage["batch"])
+        for stage in stages
+        for _ in range(stage["steps"])
     ]
+
+
+def view_shape(side: int, shape: float) -> tuple[int, int]:
+    """Width and height, multiples of 32: the longer is `side`, and width by height roughly `shape`."""
+    short = max(32, round(side * min(shape, 1 / shape) / 32) * 32)
+    return (side, short) if shape >= 1 else (short, side)
 
 
 class Trainer:
@@ -80,7 +88,8 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, settings)
         self.plan = plan(settings["stages"], settings["seed"])
         self.library = Library(Path(cfg["data"]["out"]), cfg["data"]["synthetic_plate_share"])
-        self.step = self.first_step = 0
+        self.step = 0
+        self.done_before = 0.0
         self.started = time.monotonic()
         self.folder = Path(settings["out"])
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -97,14 +106,17 @@ class Trainer:
         if not self.cfg["train"]["minutes"]:
             return self.step / max(len(self.plan), 1)
         spent = (time.monotonic() - self.started) / 60 / self.cfg["train"]["minutes"]
-        before = self.first_step / max(len(self.plan), 1)
-        return min(1.0, before + (1 - before) * spent)
+        return min(1.0, self.done_before + (1 - self.done_before) * spent)
+
+    def batch_shape(self) -> tuple[int, int, int]:
+        """(width, height, batch) of the next step: with `minutes` set, steps of the plan are left out."""
+        return self.plan[min(round(self.done() * len(self.plan)), len(self.plan) - 1)]
 
     def run_step(self) -> dict[str, float]:
         """One batch; returns the loss terms."""
-        size, count = self.plan[self.step]
+        width, height, count = self.batch_shape()
         rng = np.random.default_rng([self.cfg["train"]["seed"], self.step])
-        images, batch = collate([sample(self.library, size, rng) for _ in range(count)], self.device)
+        images, batch = collate([sample(self.library, width, height, rng) for _ in range(count)], self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -132,6 +144,7 @@ class Trainer:
         """Write the checkpoint; a crash leaves the previous one whole."""
         state = {
             "step": self.step,
+            "done": self.done(),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -147,7 +160,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         if not weights_only:
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step = self.first_step = state["step"]
+            self.step, self.done_before = state["step"], state["done"]
 
 
 def train(cfg: dict[str, Any], start_from: Path | None) -> None:
