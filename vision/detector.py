@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from plates.event import Detection, ModelInfo, ObjectClass
 from vision.boxes import STRIDE, Candidates, decode, detections, letterbox, to_tensor
-from vision.port import Backend, Image, Letterbox, Prepared, Tensor, VisionError
+from vision.port import Backend, Image, Prepared, Tensor, VisionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,16 @@ class DetectorSettings:
 
     The network's input is half as long as the picture, but at least `size` (0: as the model was made for)
     and at most `max_size` pixels: small plates are found better in large inputs, at a price. `scales`: the
-    picture is looked at once for each, at that share of the size, and what is found is merged: large plates
-    are found better from afar. `min_score`: weaker objects are not returned. `max_iou`: of two boxes of one
-    class that overlap more, the weaker is dropped; `max_inside`: also of two plates of which more than this
-    share of the smaller is within the other.
+    picture is looked at for each in turn, at that share of the size, until a plate scores `sure`, and what is
+    found is merged: large plates are found better from afar. `min_score`: weaker objects are not returned.
+    `max_iou`: of two boxes of one class that overlap more, the weaker is dropped; `max_inside`: also of two
+    plates of which more than this share of the smaller is within the other.
     """
 
     size: int = 0
     max_size: int = 640
     scales: tuple[float, ...] = (1.0, 0.5)
+    sure: float = 0.5
     min_score: float = 0.25
     max_iou: float = 0.5
     max_inside: float = 1.0
@@ -61,20 +62,36 @@ class YoloDetector:
         return max(self.settings.size, min(half, self.settings.max_size))
 
     def detect_prepared(self, prepared: Sequence[Prepared]) -> list[tuple[Detection, ...]]:
-        """The objects of each prepared picture; looks of one shape run as one batch."""
-        groups: defaultdict[tuple[int, ...], list[tuple[int, Image, Letterbox]]] = defaultdict(list)
-        for index, item in enumerate(prepared):
-            for canvas, frame in item.looks:
-                groups[canvas.shape].append((index, canvas, frame))
+        """The objects of each prepared picture; looks of one turn and shape run as one batch."""
         candidates: list[list[Candidates]] = [[] for _ in prepared]
+        found: list[tuple[Detection, ...]] = [() for _ in prepared]
+        unsure = list(range(len(prepared)))
+        for turn in range(len(self.settings.scales)):
+            for index, seen in self._look(prepared, unsure, turn):
+                candidates[index].append(seen)
+                found[index] = self._merged(candidates[index])
+            unsure = [index for index in unsure if not self._is_sure(found[index])]
+        return found
+
+    def _look(
+        self, prepared: Sequence[Prepared], indices: Sequence[int], turn: int
+    ) -> Iterator[tuple[int, Candidates]]:
+        """What the look of this turn sees in each of some prepared pictures."""
+        groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index in indices:
+            groups[prepared[index].looks[turn][0].shape].append(index)
         for members in groups.values():
-            heads = self._heads([canvas for _, canvas, _ in members])
-            for (index, _, frame), head in zip(members, heads, strict=True):
-                candidates[index].append(decode(head, frame, prepared[index].min_score))
-        settings = self.settings
-        return [
-            detections(items, self._classes, settings.max_iou, settings.max_inside) for items in candidates
-        ]
+            looks = [prepared[index].looks[turn] for index in members]
+            heads = self._heads([canvas for canvas, _ in looks])
+            for index, (_, frame), head in zip(members, looks, heads, strict=True):
+                yield index, decode(head, frame, prepared[index].min_score)
+
+    def _merged(self, candidates: Sequence[Candidates]) -> tuple[Detection, ...]:
+        return detections(candidates, self._classes, self.settings.max_iou, self.settings.max_inside)
+
+    def _is_sure(self, found: Sequence[Detection]) -> bool:
+        sure = self.settings.sure
+        return any(item.object_class is ObjectClass.PLATE and item.score >= sure for item in found)
 
     def _heads(self, canvases: Sequence[Image]) -> Tensor:
         (heads,) = self._backend.run(to_tensor(canvases))

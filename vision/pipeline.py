@@ -32,8 +32,9 @@ SHARED = 0.5
 class PipelineSettings:
     """How pictures are read.
 
-    `margins`: a plate is read once for each, cut with that share of its sides more on every side, and
-    the reads are fused. `tall`: boxes higher than this many widths are read in both quarter turns.
+    `margins`: a plate is read for each in turn, cut with that share of its sides more on every side, until
+    it is read with at least the confidence `enough`; the reads are fused. `tall`: boxes higher than this many
+    widths are read in both quarter turns.
 
     Where no read is at least `sure`, the picture is looked at again: in tiles if its long side is
     `tiled_from` pixels or more; and turned by a quarter either way if no crop is read at least that
@@ -50,9 +51,10 @@ class PipelineSettings:
     """
 
     margins: tuple[float, ...] = (0.02, 0.1)
+    enough: float = 0.9
     tall: float = 1.25
     sure: float = 0.5
-    tiled_from: int = 900
+    tiled_from: int = 1300
     turns: bool = True
     legible: float = 0.3
     plate_sides: tuple[int, int] = (420, 260)
@@ -95,10 +97,14 @@ class PictureReader:
         """The picture's plates, surest first; none of them lies within another."""
         height, width = image.shape[:2]
         settings = self.settings
+        small = width > height and width <= settings.plate_sides[0] and height <= settings.plate_sides[1]
+        alone = [replace(read, score=0.0) for read in self.read_crop(image)] if small else []
+        if any(read.plate.confidence >= settings.enough for read in alone):
+            return tuple(alone)
         reads = list(self._look([View(image, lambda box: box)]))
-        if width <= settings.plate_sides[0] and height <= settings.plate_sides[1] and width > height:
+        if small:
             within = [read for read in reads if read.box.area < FILLS * width * height]
-            reads = [*within, *(replace(read, score=0.0) for read in self.read_crop(image))]
+            reads = [*within, *alone]
         if not self._is_sure(reads) and max(height, width) >= settings.tiled_from:
             reads += self._look(tiles(image))
         if settings.turns and not any(read.read.confidence >= settings.legible for read in reads):
@@ -130,22 +136,27 @@ class PictureReader:
     def _read(
         self, image: Image, plates: Sequence[Detection], margins: Sequence[float]
     ) -> tuple[PictureRead, ...]:
-        views = [self._views(image, plate, margins) for plate in plates]
-        reads = iter(self.reader.read([crop for turns in views for turn in turns for crop in turn]))
-        results = [
-            self._decide(plate, [[next(reads) for _ in turn] for turn in turns])
-            for plate, turns in zip(plates, views, strict=True)
-        ]
-        kept = [result for result in results if result.plate.confidence >= self.settings.min_confidence]
+        reads: list[list[list[PlateRead]]] = [[] for _ in plates]  # by plate, margin and turn
+        results: dict[int, PictureRead] = {}
+        unsure = list(range(len(plates)))
+        for margin in margins:
+            views = [self._turns(image, plates[index], margin) for index in unsure]
+            answers = iter(self.reader.read([crop for turns in views for crop in turns]))
+            for index, turns in zip(unsure, views, strict=True):
+                reads[index].append([next(answers) for _ in turns])
+                results[index] = self._decide(plates[index], list(zip(*reads[index], strict=True)))
+            unsure = [index for index in unsure if results[index].plate.confidence < self.settings.enough]
+        least = self.settings.min_confidence
+        kept = [result for result in results.values() if result.plate.confidence >= least]
         return tuple(sorted(kept, key=lambda result: -result.plate.confidence))
 
-    def _views(self, image: Image, plate: Detection, margins: Sequence[float]) -> list[list[Image]]:
-        """For each way the plate may be turned, its crops."""
-        crops = [crop_plate(image, plate, margin) for margin in margins]
+    def _turns(self, image: Image, plate: Detection, margin: float) -> list[Image]:
+        """The plate's crop, for each way it may be turned."""
+        crop = crop_plate(image, plate, margin)
         if plate.corners or plate.box.height <= self.settings.tall * plate.box.width:
-            return [crops]
+            return [crop]
         turns = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
-        return [[np.asarray(cv2.rotate(crop, turn), np.uint8) for crop in crops] for turn in turns]
+        return [np.asarray(cv2.rotate(crop, turn), np.uint8) for turn in turns]
 
     def _decide(self, detection: Detection, turns: Sequence[Sequence[PlateRead]]) -> PictureRead:
         decided = [

@@ -33,7 +33,12 @@ def load_engine(config: DetectorConfig) -> BatchingDetector:
     """The configured model on its engine, tried once; ConfigError if it cannot be used."""
     choice = ModelChoice(config.model, config.engine, config.threads, config.streams, config.manifest)
     settings = yolo.DetectorSettings(
-        config.size, config.max_size, config.scales, config.min_score, config.max_iou
+        size=config.size,
+        max_size=config.max_size,
+        scales=config.scales,
+        sure=config.sure,
+        min_score=config.min_score,
+        max_iou=config.max_iou,
     )
     try:
         engine = open_detector(choice, settings)

@@ -46,6 +46,7 @@ class DetectorConfig(BaseModel):
     scales: tuple[float, ...] = Field(
         (1.0, 0.5), min_length=1, max_length=4, description="Looks at each picture, as shares of the size."
     )
+    sure: float = Field(0.5, ge=0, le=1, description="A plate of this score makes further looks needless.")
     min_score: float = Field(0.25, gt=0, lt=1, description="Objects below it are not returned.")
     max_iou: float = Field(0.5, gt=0, le=1, description="Of two that overlap more, the weaker is dropped.")
     max_batch: int = Field(8, ge=1, le=64, description="Frames of one batch.")

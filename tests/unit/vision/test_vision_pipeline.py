@@ -181,3 +181,35 @@ def test_a_plate_at_the_edge_is_doubted() -> None:
     inner, outer = PictureReader(found, TopReader()).read(image)
     assert (inner.box.y, outer.box.y) == (140, 0)
     assert outer.plate.confidence == pytest.approx(inner.plate.confidence / 2)
+
+
+class CountingReader(TopReader):
+    """Counts the crops it is given."""
+
+    def __init__(self) -> None:
+        self.crops = 0
+
+    def read(self, crops: Sequence[Image]) -> list[PlateRead]:
+        """One read a crop."""
+        self.crops += len(crops)
+        return super().read(crops)
+
+
+def test_a_plate_is_cut_again_only_where_it_is_not_read_surely() -> None:
+    """One crop is enough for a plate that is read surely; another's reads are fused."""
+    image = np.zeros((400, 600, 3), np.uint8)
+    image[40:60, 100:200] = image[160:180, 100:200] = 255
+    clear, doubtful = plate_at(100, 40, 100, 40), plate_at(100, 140, 100, 40)
+    for found, crops in (((clear,), 1), ((doubtful,), 2), ((clear, doubtful), 3)):
+        engine = CountingReader()
+        PictureReader(FixedDetector(*found), engine, UPRIGHT).read(image)
+        assert engine.crops == crops
+
+
+def test_a_small_picture_that_is_surely_a_plate_is_not_searched() -> None:
+    """Where the picture itself reads as a plate, its plate is not looked for."""
+    image = np.zeros((40, 160, 3), np.uint8)
+    image[:20] = 255
+    engine = CountingReader()
+    (read,) = PictureReader(FixedDetector(plate_at(10, 5, 140, 30)), engine).read(image)
+    assert (read.plate.text, read.box, engine.crops) == ("TOP111", Box(0, 0, 160, 40), 1)
