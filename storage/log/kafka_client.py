@@ -37,6 +37,7 @@ class KafkaAddress:
             "bootstrap.servers": self.servers,
             "client.id": "ovr",
             "socket.timeout.ms": 10_000,
+            "receive.message.max.bytes": 4 * MAX_RECORD_BYTES,  # and the room that decompression may try
             "reconnect.backoff.max.ms": 2_000,
             "logger": logging.getLogger(_LIBRARY_LOG),
             "error_cb": _note,
