@@ -1,9 +1,10 @@
-"""Search in the embedded index: each kind as a ratio to exact search, and recall of one-edit search.
+"""Search: each kind as a ratio to exact search, and recall of one-edit search.
 
-    python -m bench.search [--events 200000] [--queries 200]
+    python -m bench.search [--events 200000] [--queries 200] [--opensearch http://HOST:PORT]
 
-Prints one line for each kind with its median and 99th percentile, milliseconds, and their ratios to those of
-exact searches made in turn with it. Recall is against brute force over all texts by
+In the embedded index, or in an OpenSearch that has nothing else to do; there an index of its own is made and
+removed. Prints one line for each kind with its median and 99th percentile, milliseconds, and their ratios
+to those of exact searches made in turn with it. Recall is against brute force over all texts by
 `plates.matching`.
 """
 
@@ -16,14 +17,19 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from plates import matching
 from plates.event import Clock, Outcome, Plate, PlateEvent, Reason
-from storage.search.port import SearchMode, SearchQuery
+from storage.search.opensearch.adapter import OpenSearchIndex
+from storage.search.opensearch.client import connect
+from storage.search.opensearch.prepare import prepare
+from storage.search.port import SearchIndex, SearchMode, SearchQuery
 from storage.search.sqlite import SqliteSearchIndex
+from storage.settings import StorageSettings
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -32,7 +38,9 @@ FORMATS = ("LLDDLLL", "LLLDDDD", "LDDLLL", "LLDDDLL", "DDLDDDDD", "LLLDLDD")
 BATCH = 2000
 PAGE = 50
 
+SECONDS_APART = 10
 Make = Callable[[str, random.Random], str]
+Opened = tuple[SearchIndex, Callable[[], Awaitable[int]]]
 
 
 def plate(chance: random.Random) -> str:
@@ -64,7 +72,7 @@ def edited(text: str, chance: random.Random) -> str:
 
 def event(number: int, text: str, chance: random.Random) -> PlateEvent:
     """A pass that was read as `text`."""
-    at = START + timedelta(seconds=number)
+    at = START + timedelta(seconds=SECONDS_APART * number)
     return PlateEvent(
         event_id=str(uuid.UUID(int=chance.getrandbits(128))),
         site_id="site",
@@ -102,7 +110,39 @@ KINDS: tuple[tuple[str, SearchMode, bool, Make], ...] = (
 )
 
 
-async def fill(index: SqliteSearchIndex, texts: list[str], chance: random.Random) -> float:
+@asynccontextmanager
+async def embedded() -> AsyncIterator[Opened]:
+    """The embedded index, and how many bytes it takes."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "search.db"
+        index = await SqliteSearchIndex.open(path)
+
+        async def size() -> int:
+            return path.stat().st_size
+
+        yield index, size
+        await index.close()
+
+
+@asynccontextmanager
+async def opensearch(address: str) -> AsyncIterator[Opened]:
+    """An index in OpenSearch, and how many bytes it takes."""
+    client, name = connect(StorageSettings(opensearch=address)), f"bench{uuid.uuid4().hex[:8]}"
+
+    async def size() -> int:
+        stats = await client.indices.stats(index=f"{name}-*", metric="store")
+        return int(stats["_all"]["total"]["store"]["size_in_bytes"])
+
+    try:
+        await prepare(client, name, shards=1)
+        yield OpenSearchIndex(client, name), size
+    finally:
+        await client.indices.delete(index=f"{name}-*", ignore_unavailable=True)
+        await client.indices.delete_index_template(name=name)
+        await client.close()
+
+
+async def fill(index: SearchIndex, texts: list[str], chance: random.Random) -> float:
     """Index all; events a second."""
     started = time.perf_counter()
     for first in range(0, len(texts), BATCH):
@@ -111,7 +151,7 @@ async def fill(index: SqliteSearchIndex, texts: list[str], chance: random.Random
     return len(texts) / (time.perf_counter() - started)
 
 
-async def measure(index: SqliteSearchIndex, queries: list[SearchQuery]) -> tuple[list[float], list[float]]:
+async def measure(index: SearchIndex, queries: list[SearchQuery]) -> tuple[list[float], list[float]]:
     """Milliseconds of each query, and of an exact search made in turn with it; both sorted."""
     times: tuple[list[float], list[float]] = ([], [])
     for query in queries:
@@ -127,7 +167,7 @@ def p99(times: list[float]) -> float:
     return times[int(len(times) * 0.99) - 1]
 
 
-async def recall(index: SqliteSearchIndex, texts: set[str], wanted: list[str], confusables: bool) -> float:
+async def recall(index: SearchIndex, texts: set[str], wanted: list[str], confusables: bool) -> float:
     """Share of the texts one edit away that search finds."""
     found = expected = 0
     for text in wanted:
@@ -138,17 +178,14 @@ async def recall(index: SqliteSearchIndex, texts: set[str], wanted: list[str], c
     return found / expected if expected else 1.0
 
 
-async def main(events: int, queries: int) -> None:
+async def main(events: int, queries: int, address: str) -> None:
     """Fill an index, measure, print."""
     chance = random.Random(1)
     texts = passes(events, chance)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "search.db"
-        index = await SqliteSearchIndex.open(path)
+    async with opensearch(address) if address else embedded() as (index, size):
         rate = await fill(index, texts, chance)
-        size = path.stat().st_size / events
         print(f"{events} events, {len(set(texts))} texts")
-        print(f"indexed {rate:.0f} events/s, {size:.0f} bytes an event")
+        print(f"indexed {rate:.0f} events/s, {await size() / events:.0f} bytes an event")
         print(f"{'kind':<24}{'p50 ms':>9}{'p99 ms':>9}{'p50 ratio':>11}{'p99 ratio':>11}")
         for name, mode, confusables, make in KINDS:
             texts_asked = [make(chance.choice(texts), chance) for _ in range(queries)]
@@ -157,12 +194,13 @@ async def main(events: int, queries: int) -> None:
             times, exact = await measure(index, asked)
             middle = statistics.median(times)
             ratios = middle / statistics.median(exact), p99(times) / p99(exact)
-            print(f"{name:<24}{middle:>9.2f}{p99(times):>9.2f}{ratios[0]:>11.2f}{ratios[1]:>11.2f}")
+            print(
+                f"{name:<24}{middle:>9.2f}{p99(times):>9.2f}{ratios[0]:>11.2f}{ratios[1]:>11.2f}", flush=True
+            )
         wanted = [edited(chance.choice(texts), chance) for _ in range(20)]
         for confusables in (False, True):
             share = await recall(index, set(texts), wanted, confusables)
             print(f"recall of one edit{', confusables' if confusables else ''}: {share:.4f}")
-        await index.close()
 
 
 if __name__ == "__main__":
@@ -171,5 +209,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--opensearch", default="", help="its address; default: the embedded index")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.events, arguments.queries))
+    asyncio.run(main(arguments.events, arguments.queries, arguments.opensearch))

@@ -46,6 +46,10 @@ class OpenSearchIndex:
         ]
         for start in range(0, len(items), _BULK_DOCUMENTS):
             await self._write(items[start : start + _BULK_DOCUMENTS])
+        if items:
+            with translated():
+                months = {alias for alias, _ in items}
+                await self._client.indices.refresh(index=",".join(months), ignore_unavailable=True)
 
     async def _write(self, items: list[tuple[str, dict[str, Any]]]) -> None:
         homeless = await self._bulk(items)
@@ -60,7 +64,6 @@ class OpenSearchIndex:
             answer = await self._client.bulk(
                 body=bulk(items),
                 params={
-                    "refresh": "true",
                     "require_alias": "true",
                     "filter_path": "errors,items.*.status,items.*.error",
                     "request_timeout": _BULK_SECONDS,
