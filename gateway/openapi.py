@@ -263,10 +263,17 @@ def _evidence() -> dict[str, Any]:
                 "description": f"{description} Its slashes stay slashes.",
                 "schema": key,
                 "example": KEY,
-            }
+            },
+            {
+                "name": "link",
+                "in": "query",
+                "description": "Lead to the store itself, where that gives links, by one good for a minute.",
+                "schema": {"type": "string", "enum": ["1"]},
+            },
         ],
         "responses": {
             "200": {"description": "The picture.", "headers": {**_HEADERS, "ETag": etag}, "content": content},
+            "307": {"description": "The picture can be fetched there, without a key."},
             "304": {"description": "The client has it."},
             **errors(*COMMON, "404"),
         },

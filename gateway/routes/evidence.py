@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth import Role
@@ -17,6 +17,7 @@ from gateway.routing import Path
 from mesh.errors import Kind, MeshError
 from ovr.alpr.v1 import query_pb2
 
+LINK_SECONDS = 60
 PATH = "/v1/evidence/{key:path}"
 
 
@@ -26,7 +27,8 @@ def routes(context: Context) -> list[Path]:
 
 
 def evidence(context: Context) -> Callable[[Request], Any]:
-    """Serves a picture's bytes as they come, with its hash as its ETag."""
+    """Serves a picture's bytes as they come, with its hash as its ETag; with `?link=1` it leads to the store,
+    if that gives links."""
     call = context.neighbours.stubs["query"].GetEvidence
     timeout = context.settings.call_timeout
 
@@ -39,8 +41,12 @@ def evidence(context: Context) -> Callable[[Request], Any]:
             "Cache-Control": "private, max-age=31536000, immutable",
             "Content-Disposition": "inline",
         }
-        stream = call(query_pb2.GetEvidenceRequest(key=key), timeout=timeout)
+        seconds = LINK_SECONDS if request.query_params.get("link") == "1" else 0
+        stream = call(query_pb2.GetEvidenceRequest(key=key, link_seconds=seconds), timeout=timeout)
         first = await unless_gone(request.receive, _first(stream))
+        if first.link:
+            stream.cancel()
+            return RedirectResponse(first.link, status_code=307, headers={"Cache-Control": "no-store"})
         if etag in request.headers.get("if-none-match", ""):
             stream.cancel()
             return Response(status_code=304, headers=headers)

@@ -115,8 +115,16 @@ class Query:
         """The picture; NOT_FOUND if there is none."""
         image = await self._images.get(key)
         if image is None:
-            raise MeshError(Kind.NOT_FOUND, "EVIDENCE_NOT_FOUND", f"there is no picture {key}")
+            raise _no_picture(key)
         return image
+
+    async def evidence_link(self, key: str, seconds: int) -> str | None:
+        """Where anyone can fetch the picture for `seconds`, None if the store gives no links; NOT_FOUND if
+        there is no picture."""
+        link = await self._images.link(key, seconds)
+        if link is not None and not await self._images.exists(key):
+            raise _no_picture(key)
+        return link
 
     async def watch(self, filter: EventFilter, cursor: str) -> AsyncGenerator[Sighting, None]:
         """Events behind the cursor as they become visible, for ever. Begins with a sign of life, so that the
@@ -166,3 +174,7 @@ class Query:
             # the event writer puts it among the dead letters
             self._logger.warning("no event on the log", offset=record.record.offset, error=str(error))
             return None
+
+
+def _no_picture(key: str) -> MeshError:
+    return MeshError(Kind.NOT_FOUND, "EVIDENCE_NOT_FOUND", f"there is no picture {key}")

@@ -72,7 +72,12 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     async def GetEvidence(  # noqa: N802
         self, request: query_pb2.GetEvidenceRequest, context: Context
     ) -> AsyncIterator[query_pb2.GetEvidenceResponse]:
-        """A picture, part by part."""
+        """A picture, part by part, or where it can be fetched."""
+        if request.link_seconds and (
+            link := await self._query.evidence_link(request.key, request.link_seconds)
+        ):
+            yield query_pb2.GetEvidenceResponse(link=link)
+            return
         image = await self._query.evidence(request.key)
         first = query_pb2.GetEvidenceResponse(media_type=image.media_type, size=len(image.data))
         first.chunk = image.data[:_CHUNK_BYTES]

@@ -57,11 +57,13 @@ class World:
     """What the neighbours know. `publish` and `fire` add to it while it is being watched.
 
     `scene` is what the detector finds and the reader reads in every picture: text and box of one plate.
+    `pictures_at` is the address that links to pictures lead to, empty for none.
     `calls` counts the rpcs by name; `cancelled` those whose caller left.
     """
 
     events: list[event_pb2.PlateEvent] = field(default_factory=list)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    pictures_at: str = ""
     alerts: list[alert_pb2.Alert] = field(default_factory=list)
     cameras: list[query_pb2.Camera] = field(default_factory=list)
     rules: list[alert_pb2.Rule] = field(default_factory=list)
@@ -193,6 +195,9 @@ class World:
         data = self.pictures.get(request.key)
         if data is None:
             raise MeshError(Kind.NOT_FOUND, "EVIDENCE_UNKNOWN", f"there is no picture {request.key}")
+        if request.link_seconds and self.pictures_at:
+            yield query_pb2.GetEvidenceResponse(link=f"{self.pictures_at}/{request.key}")
+            return
         yield query_pb2.GetEvidenceResponse(media_type="image/jpeg", size=len(data), chunk=data[:CHUNK])
         for start in range(CHUNK, len(data), CHUNK):
             yield query_pb2.GetEvidenceResponse(chunk=data[start : start + CHUNK])

@@ -16,7 +16,11 @@ import pytest
 
 from mesh.errors import Kind, MeshError
 from mesh.telemetry import Telemetry
+from mesh.testing import Harness
+from ovr.alpr.v1 import query_pb2
 from services.ingest.core import Ingest, Picture, Result, Submission
+from services.query import app
+from services.query.settings import QuerySettings
 from storage import opening, s3
 from storage.images.buckets import let_in, prepare_pictures
 from storage.images.minio import MinioImageStore
@@ -86,6 +90,31 @@ async def test_a_link_leads_to_the_picture_for_its_time(settings: StorageSetting
         await asyncio.sleep(2.5)
         assert (await client.get(link)).status_code == 403
     await store.close()
+
+
+async def test_query_gives_the_link(settings: StorageSettings, tmp_path: Path) -> None:
+    """GetEvidence with link_seconds answers with a link that leads to the picture, and is NOT_FOUND for a
+    picture that is not there."""
+    async with Harness() as harness:
+        more = {
+            name: getattr(settings, name) for name in ("s3", "s3_bucket", "s3_access_key", "s3_secret_key")
+        }
+        configured = harness.settings(QuerySettings, **more, s3_public=settings.s3)
+        store = await opening.open_images(settings)
+        item, data = picture(b"asked for")
+        await store.put(item.key, data, item.media_type)
+        await store.close()
+        await harness.run("query", app.main, configured)
+        stub = harness.stub("ovr.alpr.v1.QueryService")
+        request = query_pb2.GetEvidenceRequest(key=item.key, link_seconds=60)
+        (answer,) = [part async for part in stub.GetEvidence(request)]
+        assert (answer.size, answer.chunk) == (0, b"")
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(answer.link)).content == data
+        request.key = picture(b"never stored")[0].key
+        with pytest.raises(MeshError) as caught:
+            [part async for part in stub.GetEvidence(request)]
+        assert caught.value.kind is Kind.NOT_FOUND
 
 
 async def test_the_services_key_can_do_its_work_and_nothing_else(settings: StorageSettings) -> None:

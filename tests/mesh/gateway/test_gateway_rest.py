@@ -203,6 +203,20 @@ async def test_evidence_is_served_once(gateway: httpx.AsyncClient, world: World)
     assert (again.status_code, again.content) == (304, b"")
 
 
+async def test_evidence_by_a_link(gateway: httpx.AsyncClient, world: World) -> None:
+    """Who asks for a link is led to the store, for now only; where there are no links the picture comes."""
+    item = world.events[0].evidence[0]
+    response = await gateway.get(f"/v1/evidence/{item.key}?link=1")
+    assert response.content == world.pictures[item.key]
+    world.pictures_at = "https://store.example"
+    response = await gateway.get(f"/v1/evidence/{item.key}?link=1", follow_redirects=False)
+    assert response.status_code == 307
+    assert response.headers["location"] == f"https://store.example/{item.key}"
+    assert response.headers["cache-control"] == "no-store"
+    response = await gateway.get(f"/v1/evidence/{item.key}")
+    assert response.content == world.pictures[item.key]
+
+
 async def test_evidence_that_is_gone(gateway: httpx.AsyncClient, world: World) -> None:
     """A picture that was deleted is 404, also for who had it."""
     key = world.events[0].evidence[0].key

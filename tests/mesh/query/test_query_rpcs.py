@@ -137,6 +137,14 @@ async def test_evidence_comes_whole_in_parts(stub):
     assert b"".join(part.chunk for part in parts) == DATA
 
 
+async def test_evidence_comes_in_bytes_where_there_are_no_links(stub):
+    """A store that gives no links answers with the picture."""
+    request = query_pb2.GetEvidenceRequest(key=PICTURE.key, link_seconds=60)
+    parts = [part async for part in stub.GetEvidence(request)]
+    assert b"".join(part.chunk for part in parts) == DATA
+    assert not any(part.link for part in parts)
+
+
 async def test_explain_speaks_of_each_character(stub):
     """ExplainEvent has a summary and an explanation of every character; an event without a plate a summary
     only."""

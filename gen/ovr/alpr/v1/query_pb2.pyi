@@ -545,16 +545,20 @@ class GetEvidenceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
+    LINK_SECONDS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Key, as in Evidence.key."""
+    link_seconds: _builtins.int
+    """Above 0, a link that is good for so many seconds is taken instead of the bytes; a store that gives none sends the bytes."""
     def __init__(
         self,
         *,
         key: _builtins.str = ...,
+        link_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "link_seconds", b"link_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,22 +573,26 @@ class GetEvidenceResponse(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
     """MIME type; in the first message."""
     size: _builtins.int
     """Size of the whole, bytes; in the first message."""
     chunk: _builtins.bytes
     """The next bytes."""
+    link: _builtins.str
+    """Where anyone can fetch the picture for the time asked; then there is nothing else in this message and no other."""
     def __init__(
         self,
         *,
         media_type: _builtins.str = ...,
         size: _builtins.int = ...,
         chunk: _builtins.bytes = ...,
+        link: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "media_type", b"media_type", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "link", b"link", "media_type", b"media_type", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -117,7 +117,7 @@ class QueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEvidence(self, request, context):
-        """A stored picture's bytes. NOT_FOUND if there is none.
+        """A stored picture's bytes, or a link to them. NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

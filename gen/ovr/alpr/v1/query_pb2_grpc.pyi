@@ -44,7 +44,7 @@ class QueryServiceStub:
     WatchEvents: _grpc.UnaryStreamMultiCallable[_query_pb2.WatchEventsRequest, _query_pb2.WatchEventsResponse]
     """Events as they become visible, without a gap after the given cursor. OUT_OF_RANGE if the cursor is older than what is kept."""
     GetEvidence: _grpc.UnaryStreamMultiCallable[_query_pb2.GetEvidenceRequest, _query_pb2.GetEvidenceResponse]
-    """A stored picture's bytes. NOT_FOUND if there is none."""
+    """A stored picture's bytes, or a link to them. NOT_FOUND if there is none."""
     ExplainEvent: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainEventRequest, _query_pb2.ExplainEventResponse]
     """Why an event says what it says: its reads, their weights, the priors and what else was possible."""
     ListCameras: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListCamerasRequest, _query_pb2.ListCamerasResponse]
@@ -66,7 +66,7 @@ class QueryServiceAsyncStub(QueryServiceStub):
     WatchEvents: _aio.UnaryStreamMultiCallable[_query_pb2.WatchEventsRequest, _query_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Events as they become visible, without a gap after the given cursor. OUT_OF_RANGE if the cursor is older than what is kept."""
     GetEvidence: _aio.UnaryStreamMultiCallable[_query_pb2.GetEvidenceRequest, _query_pb2.GetEvidenceResponse]  # type: ignore[assignment]
-    """A stored picture's bytes. NOT_FOUND if there is none."""
+    """A stored picture's bytes, or a link to them. NOT_FOUND if there is none."""
     ExplainEvent: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainEventRequest, _query_pb2.ExplainEventResponse]  # type: ignore[assignment]
     """Why an event says what it says: its reads, their weights, the priors and what else was possible."""
     ListCameras: _aio.UnaryUnaryMultiCallable[_query_pb2.ListCamerasRequest, _query_pb2.ListCamerasResponse]  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.GetEvidenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.GetEvidenceResponse], _abc.AsyncIterator[_query_pb2.GetEvidenceResponse]]:
-        """A stored picture's bytes. NOT_FOUND if there is none."""
+        """A stored picture's bytes, or a link to them. NOT_FOUND if there is none."""
 
     @_abc_1.abstractmethod
     def ExplainEvent(
