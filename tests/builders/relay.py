@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -10,10 +11,11 @@ _CHUNK = 1 << 16
 
 
 class Relay:
-    """Listens on the loopback and passes bytes on, both ways."""
+    """Listens on the loopback and passes bytes on, both ways; with `tls` its near end speaks TLS."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._target = (host, port)
+        self._tls = tls
         self._open = asyncio.Event()
         self._open.set()
         self._refusing = False
@@ -23,7 +25,7 @@ class Relay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Relay]:
         """Listening on `port`."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
