@@ -110,7 +110,7 @@ breaking: setup-dev ## hold the contracts to those of REV (origin/main)
 PIN := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url
 pins: | $(UV) ## compile requirements/*.txt anew
 	echo "$$(head -n 1 requirements/uv.txt | cut -d' ' -f1)" | $(PIN) --no-header - -o requirements/uv.txt
-	echo 'mlflow>=3' | $(PIN) --no-header - -o requirements/mlflow.txt
+	printf 'mlflow>=3\npsycopg2-binary\nboto3\n' | $(PIN) --no-header - -o requirements/mlflow.txt
 	printf 'hatchling\neditables\n' | $(PIN) --no-header - -o requirements/build.txt
 	$(PIN) --custom-compile-command "make pins" pyproject.toml -o requirements/default.txt
 	for extra in engines dev train paddle jetson; do \
