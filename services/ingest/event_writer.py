@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack
 from mesh import names
 from mesh.process import Process, run
 from mesh.telemetry import Telemetry
-from plates.event import PlateEvent
 from services.ingest.consumers import consume, retention
 from services.ingest.settings import EventWriterSettings
 from services.ingest.sinks import EventSink, StatusSink
 from storage import opening
 from storage.events.port import EventStore, NodeStatus
+from storage.events.row import EventRow
 from storage.log.consumer import Consumer
 from storage.log.port import PLATE_EVENTS, SYSTEM_METRICS, Log, LogReader
 
@@ -22,7 +22,7 @@ GROUP = EventWriterSettings.service
 
 def event_consumer(
     settings: EventWriterSettings, reader: LogReader, log: Log, store: EventStore, telemetry: Telemetry
-) -> Consumer[PlateEvent]:
+) -> Consumer[EventRow]:
     """Events into the store."""
     return Consumer(
         GROUP,

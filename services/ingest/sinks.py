@@ -9,7 +9,8 @@ from plates.event import PlateEvent
 from services.ingest.convert import status_of_record
 from services.ingest.node_gauges import NodeGauges
 from storage.events.port import EventStore, NodeStatus
-from storage.log.codec import decode_event
+from storage.events.row import EventRow
+from storage.log.codec import decode_event, decode_row
 from storage.log.port import Record
 from storage.search.port import SearchIndex
 
@@ -20,13 +21,13 @@ class EventSink:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    def decode(self, record: Record) -> PlateEvent:
+    def decode(self, record: Record) -> EventRow:
         """See `Sink`."""
-        return decode_event(record)
+        return decode_row(record)
 
-    async def write(self, items: Sequence[PlateEvent]) -> int:
+    async def write(self, items: Sequence[EventRow]) -> int:
         """See `Sink`."""
-        return await self._store.write(items)
+        return await self._store.write_rows(items)
 
 
 class SearchSink:

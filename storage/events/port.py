@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from plates.event import Outcome, PlateEvent
+from storage.events.row import EventRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,10 @@ class EventStore(EventReader, Protocol):
 
     async def write(self, events: Sequence[PlateEvent]) -> int:
         """Store all or none, durable when this returns; how many of them were new. An id that is stored
-        already stays as it is."""
+        already stays as it is. INVALID for a value that the store cannot hold."""
+
+    async def write_rows(self, rows: Sequence[EventRow]) -> int:
+        """The same for events as they came, which saves making them."""
 
     async def save_status(self, statuses: Sequence[NodeStatus]) -> None:
         """Keep the newest status of each camera; older ones are ignored."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from mesh.errors import MeshError
 from plates.event import PlateEvent
 from storage.events import postgres_sql as sql
 from storage.events.port import (
@@ -23,12 +24,12 @@ from storage.events.port import (
     GroupBy,
     NodeStatus,
 )
+from storage.events.row import EventRow, row_of
 from storage.events.sql import from_us, to_us
 from storage.events.stored import event_of, status_of_json, status_to_json
 from storage.paging import decode_token, encode_token
 from storage.postgres import Postgres, uuid_of
 from storage.settings import StorageSettings
-from wire.event import event_to_bytes
 
 _DELETE_CHUNK = 5000
 
@@ -39,6 +40,8 @@ class PostgresEventStore:
     def __init__(self, database: Postgres) -> None:
         self._database = database
         self._prepared: set[tuple[int, int]] = set()
+        # Whether the last batch had events that are stored already, as a replay has: the next may have, too.
+        self._meets_known = False
 
     @classmethod
     async def open(cls, settings: StorageSettings) -> PostgresEventStore:
@@ -47,19 +50,41 @@ class PostgresEventStore:
 
     async def write(self, events: Sequence[PlateEvent]) -> int:
         """See the port."""
-        if not events:
-            return 0
-        await self._prepare(events)
-        rows = sorted(
-            (sql.row(event, event_to_bytes(event)) for event in events), key=lambda row: str(row[0])
-        )
-        return int(await self._database.fetch_one(sql.WRITE, *zip(*rows, strict=True)))
+        return await self.write_rows([row_of(event) for event in events])
 
-    async def _prepare(self, events: Sequence[PlateEvent]) -> None:
+    async def write_rows(self, rows: Sequence[EventRow]) -> int:
+        """See the port."""
+        if not rows:
+            return 0
+        await self._prepare(rows)
+        # In one order everywhere, so that two writers of the same events never wait for each other.
+        ordered = sorted(rows, key=_id)
+        new = None if self._meets_known else await self._copy(ordered)
+        if new is None:
+            new = int(await self._database.fetch_one(sql.WRITE, *zip(*ordered, strict=True)))
+            self._meets_known = new < len(rows)
+        return new
+
+    async def _copy(self, rows: Sequence[EventRow]) -> int | None:
+        # Several times as fast as WRITE, which answers where this gives None: for an event that is stored
+        # already or comes twice, and for a value that no column can hold.
+        try:
+            async with self._database.transaction() as connection:
+                await connection.copy_records_to_table("plate_events", records=rows, columns=sql.COLUMNS)
+                await connection.execute(sql.COUNT, *zip(*_counted(rows), strict=True))
+        except (ValueError, OverflowError):
+            return None
+        except MeshError as error:
+            if not isinstance(error.__cause__, asyncpg.UniqueViolationError):
+                raise
+            return None
+        return len(rows)
+
+    async def _prepare(self, rows: Sequence[EventRow]) -> None:
         # Not a condition of writing: without a partition of its own a week is kept in the default one.
-        new = {event.best_seen_at.isocalendar()[:2] for event in events} - self._prepared
+        new = {row.best_seen_at.isocalendar()[:2] for row in rows} - self._prepared
         if new:
-            moments = [event.best_seen_at for event in events]
+            moments = [row.best_seen_at for row in rows]
             await self._database.fetch("SELECT plate_events_prepare($1::timestamptz[])", moments)
             self._prepared |= new
 
@@ -181,8 +206,24 @@ class PostgresEventStore:
         await self._database.close()
 
 
-def _id(event: PlateEvent) -> str:
-    return event.event_id
+def _counted(rows: Sequence[EventRow]) -> list[tuple[object, ...]]:
+    # camera, site and node of its newest event, number of events, time of the last; in order of camera
+    of_camera: dict[str, list[EventRow]] = {}
+    for row in rows:
+        of_camera.setdefault(row.camera_id, []).append(row)
+    newest = {camera: max(some, key=_closed_at) for camera, some in of_camera.items()}
+    return [
+        (camera, row.site_id, row.node_id, len(of_camera[camera]), row.closed_at)
+        for camera, row in sorted(newest.items())
+    ]
+
+
+def _closed_at(row: EventRow) -> datetime:
+    return row.closed_at
+
+
+def _id(row: EventRow) -> str:
+    return row.event_id
 
 
 def _camera(row: asyncpg.Record) -> Camera:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
-from plates.event import PlateEvent
 from storage.events.port import Bucket, EventFilter, GroupBy
+from storage.events.row import EventRow
 from storage.postgres import Conditions
 
-WRITE = """
+COLUMNS = EventRow._fields
+WRITE = f"""
 WITH new AS (
-    INSERT INTO plate_events (event_id, best_seen_at, camera_id, site_id, node_id, closed_at, outcome,
-        vehicle, region, plate, confidence, payload)
+    INSERT INTO plate_events ({", ".join(COLUMNS)})
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
         $7::text[], $8::text[], $9::text[], $10::text[], $11::float8[], $12::bytea[])
     ON CONFLICT (event_id, best_seen_at) DO NOTHING
@@ -27,8 +27,16 @@ WITH new AS (
 )
 SELECT count(*) FROM new
 """
-"""Stores what is new of `row`s, given as columns, and counts it for the cameras; gives how many were new. Who
+"""Stores what is new of rows, given as columns, and counts it for the cameras; gives how many were new. Who
 sorts the rows by id never waits in a circle with another writer."""
+
+COUNT = """
+INSERT INTO cameras (camera_id, site_id, node_id, events, last_event_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+ON CONFLICT (camera_id) DO UPDATE SET events = cameras.events + excluded.events,
+    last_event_at = greatest(cameras.last_event_at, excluded.last_event_at)
+"""
+"""Counts new events for their cameras, given in order of id."""
 
 GET = "SELECT event_id, payload FROM plate_events WHERE event_id = ANY($1)"
 GET_WITHIN = f"{GET} AND best_seen_at BETWEEN $2 AND $3"
@@ -56,28 +64,6 @@ GROUPS = {
 }
 
 _CLOCKS_APART = timedelta(days=1)
-
-
-def row(event: PlateEvent, payload: bytes) -> tuple[object, ...]:
-    """The parameters of `WRITE` for an event."""
-    plate = event.plate
-    region, text, confidence = (
-        (plate.region, plate.text, plate.confidence) if plate is not None else (None, None, None)
-    )
-    return (
-        event.event_id,
-        event.best_seen_at,
-        event.camera_id,
-        event.site_id,
-        event.node_id,
-        event.closed_at or event.last_seen_at,
-        event.outcome.value,
-        event.vehicle.object_class.value,
-        region,
-        text,
-        confidence,
-        payload,
-    )
 
 
 def conditions(filter: EventFilter) -> Conditions:

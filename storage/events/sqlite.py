@@ -20,11 +20,11 @@ from storage.events.port import (
     GroupBy,
     NodeStatus,
 )
-from storage.events.sql import COLUMNS, Value, columns, conditions, from_us, marks, to_us, where_clause
+from storage.events.row import EventRow, row_of
+from storage.events.sql import conditions, from_us, marks, to_us, where_clause
 from storage.events.stored import event_of, status_of_json, status_to_json
 from storage.paging import decode_token, encode_token
 from storage.sqlite import Database
-from wire.event import event_to_bytes
 
 MIGRATIONS = (
     """
@@ -82,10 +82,11 @@ class SqliteEventStore:
 
     async def write(self, events: Sequence[PlateEvent]) -> int:
         """See the port."""
-        rows = [(event, event_to_bytes(event)) for event in events]
-        return await self._database.write(
-            lambda connection: sum(_insert(connection, event, payload) for event, payload in rows)
-        )
+        return await self.write_rows([row_of(event) for event in events])
+
+    async def write_rows(self, rows: Sequence[EventRow]) -> int:
+        """See the port."""
+        return await self._database.write(lambda connection: sum(_insert(connection, row) for row in rows))
 
     async def get(self, event_id: str) -> PlateEvent | None:
         """See the port."""
@@ -211,23 +212,25 @@ class SqliteEventStore:
         await self._database.close()
 
 
-def _insert(connection: sqlite3.Connection, event: PlateEvent, payload: bytes) -> int:
-    row: tuple[Value, ...] = (
-        *columns(event),
-        event.vehicle.object_class.value,
-        event.plate.text if event.plate is not None else None,
-    )
+def _insert(connection: sqlite3.Connection, row: EventRow) -> int:
     cursor = connection.execute(
-        f"INSERT OR IGNORE INTO events ({', '.join(COLUMNS)}, vehicle, plate) VALUES ({marks(row)})", row
-    )
+        "INSERT OR IGNORE INTO events (event_id, best_seen_us, camera_id, site_id, outcome, region,"
+        " confidence, vehicle, plate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.event_id, to_us(row.best_seen_at), row.camera_id, row.site_id, row.outcome, row.region,
+            row.confidence, row.vehicle, row.plate,
+        ),
+    )  # fmt: skip
     if cursor.rowcount == 0:
         return 0
-    connection.execute("INSERT INTO payloads (number, payload) VALUES (?, ?)", (cursor.lastrowid, payload))
+    connection.execute(
+        "INSERT INTO payloads (number, payload) VALUES (?, ?)", (cursor.lastrowid, row.payload)
+    )
     connection.execute(
         "INSERT INTO cameras (camera_id, site_id, node_id, events, last_event_us) VALUES (?, ?, ?, 1, ?)"
         " ON CONFLICT (camera_id) DO UPDATE SET events = events + 1,"
         " last_event_us = max(ifnull(last_event_us, 0), excluded.last_event_us)",
-        (event.camera_id, event.site_id, event.node_id, to_us(event.closed_at or event.last_seen_at)),
+        (row.camera_id, row.site_id, row.node_id, to_us(row.closed_at)),
     )
     return 1
 

@@ -6,6 +6,7 @@ from google.protobuf.message import DecodeError
 
 from mesh.errors import Kind, MeshError
 from plates.event import PlateEvent
+from storage.events.row import EventRow, row_of_bytes
 from storage.log.port import HEADER_CONTENT_TYPE, HEADER_EVENT_ID, HEADER_TRACEPARENT, NewRecord, Record
 from wire.event import event_from_bytes, event_to_bytes
 
@@ -22,10 +23,22 @@ def encode_event(event: PlateEvent, traceparent: str) -> NewRecord:
     return NewRecord(event.camera_id.encode(), event_to_bytes(event), headers, id=event.event_id)
 
 
+def decode_row(record: Record) -> EventRow:
+    """The event of a record as a row for the event store, its value carried on as it is; INVALID as below."""
+    try:
+        return row_of_bytes(record.value)
+    except (DecodeError, ValueError, OverflowError) as error:
+        raise _no_event(error) from error
+
+
 def decode_event(record: Record) -> PlateEvent:
     """The event of a record; INVALID if it is none, or of a version with values that this one does not
     know."""
     try:
         return event_from_bytes(record.value)
     except (DecodeError, ValueError, OverflowError) as error:
-        raise MeshError(Kind.INVALID, "NOT_AN_EVENT", f"value is no PlateEvent: {error}") from error
+        raise _no_event(error) from error
+
+
+def _no_event(error: Exception) -> MeshError:
+    return MeshError(Kind.INVALID, "NOT_AN_EVENT", f"value is no PlateEvent: {error}")
