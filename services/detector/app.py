@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from vision.frames import FrameOpener
 from vision.handle import Handle
 from vision.models import ModelChoice, open_detector
 from vision.port import BatchingDetector, Image, VisionError
-from vision.registry.follow import candidate_for, engine_for, show
+from vision.registry.follow import Named, candidate_for, engine_for, show
 from vision.shadow import Shadow, detections_differ
 
 
@@ -79,9 +78,13 @@ async def serve(
         yield await stack.enter_async_context(server)
 
 
-def load_named(config: DetectorConfig, model: str, manifest: Path | None) -> BatchingDetector:
-    """As `load_engine`, of a model by name, from another manifest if one is given."""
-    return load_engine(config.model_copy(update={"model": model, "manifest": manifest or config.manifest}))
+def load_named(config: DetectorConfig, parts: tuple[Named, ...]) -> BatchingDetector:
+    """As `load_engine`, of a named model."""
+    if len(parts) != 1:
+        raise ConfigError("a detector is one model, without a plus")
+    (only,) = parts
+    update = {"model": only.name, "manifest": only.manifest or config.manifest}
+    return load_engine(config.model_copy(update=update))
 
 
 @asynccontextmanager

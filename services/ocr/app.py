@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -20,12 +19,13 @@ from services.ocr.core import Batching, Reader
 from services.ocr.servicer import FULL_NAME, UNCHECKED, OcrServicer
 from services.ocr.settings import OcrConfig, OcrSettings
 from storage.shadow import ShadowStore
+from vision.ensemble import EnsembleReader
 from vision.frames import FrameOpener
 from vision.handle import Handle
 from vision.models import ModelChoice, open_reader
 from vision.paddle import PaddleReader
 from vision.port import Image, ReaderEngine, VisionError
-from vision.registry.follow import candidate_for, engine_for, show
+from vision.registry.follow import Named, candidate_for, engine_for, show
 from vision.shadow import Shadow, reads_differ
 
 
@@ -78,9 +78,15 @@ async def serve(
         yield await stack.enter_async_context(server)
 
 
-def load_named(config: OcrConfig, model: str, manifest: Path | None) -> ReaderEngine:
-    """As `load_engine`, of a reader by name, from another manifest if one is given."""
-    return load_engine(config.model_copy(update={"model": model, "manifest": manifest or config.manifest}))
+def load_named(config: OcrConfig, parts: tuple[Named, ...]) -> ReaderEngine:
+    """As `load_engine`, of a named reader, or of two as an ensemble."""
+    engines = [
+        load_engine(config.model_copy(update={"model": p.name, "manifest": p.manifest or config.manifest}))
+        for p in parts
+    ]
+    if len(engines) > 2:
+        raise ConfigError("at most two readers, with a plus between")
+    return engines[0] if len(engines) == 1 else EnsembleReader(engines[0], engines[1])
 
 
 @asynccontextmanager

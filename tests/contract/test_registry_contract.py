@@ -187,7 +187,7 @@ def test_files_that_are_not_what_was_registered_are_refused(
     before = cache.obtain(production(name))
     version = broken(registry, tmp_path, name)
     with pytest.raises(MeshError) as raised:
-        cache.install(version, production(name))
+        cache.install(version)
     assert (raised.value.kind, raised.value.reason) == (Kind.DATA_LOSS, "MODEL_DAMAGED")
     assert cache.obtain(production(name)) == before
     assert len(list((tmp_path / "cache" / name).glob("[!a]*"))) == 1

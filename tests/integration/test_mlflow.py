@@ -246,12 +246,12 @@ async def test_the_reader_follows_and_has_a_shadow_too(registry: MlflowRegistry,
         home=tmp_path / "home",
         mlflow=os.environ[MLFLOW],
         model_poll_seconds=0.1,
-        model=f"models:/{name}@production",
+        model=f"models:/{name}@production+pp-ocr",
         shadow=f"models:/{name}@staging",
         shadow_share=1.0,
     )
     telemetry = Telemetry("ocr")
-    pixels = b"\xe0" * (64 * 128 * 3)
+    pixels = b"\xff" * (64 * 128 * 3)
     crop = payload_to_wire(FramePayload("cam", PixelFormat.BGR24, pixels, 64, 128))
     bright = ocr_pb2.ReadRequest(crops=[crop])
     async with serve_ocr(service, telemetry) as server, connect(server.address, peer="ocr") as channel:

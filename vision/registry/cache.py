@@ -1,7 +1,7 @@
 """Registered models on this machine: fetched once, checked, and there when the registry is not.
 
 NAME/DIGEST/manifest.yaml + weights     a version, by the SHA-256 of its manifest
-NAME/aliases/ALIAS                      the digest and number that an alias named when it was last asked
+NAME/aliases/ALIAS                      the digest and number that an alias named when that last worked
 """
 
 from __future__ import annotations
@@ -44,16 +44,18 @@ class ModelCache:
         self._log = logger("vision.registry")
 
     def obtain(self, reference: ModelReference) -> Installed:
-        """What the reference names, or named when the registry was last reached; MeshError if neither is to
-        be had."""
+        """What the reference names, or named when that was last remembered; MeshError if neither is to be
+        had."""
         try:
-            return self.install(self.resolve(reference), reference)
+            installed = self.install(self.resolve(reference))
         except MeshError as error:
             before = self.remembered(reference)
             if before is None:
                 raise
             self._log.warning("model from the cache", model=str(before), problem=str(error))
             return before
+        self.remember(reference, installed)
+        return installed
 
     def resolve(self, reference: ModelReference) -> ModelVersion:
         """The version a reference names now, by the registry; MeshError as the registry's."""
@@ -62,8 +64,8 @@ class ModelCache:
             raise MeshError(Kind.FAILED_PRECONDITION, "NO_REGISTRY", message)
         return self._registry.resolve(reference)
 
-    def install(self, version: ModelVersion, reference: ModelReference) -> Installed:
-        """Fetch a version unless it is here, and remember that `reference` named it.
+    def install(self, version: ModelVersion) -> Installed:
+        """Fetch a version unless it is here.
 
         MeshError: DATA_LOSS for files that are not what the registry says they are.
         """
@@ -71,17 +73,30 @@ class ModelCache:
         installed = Installed(version.name, version.number, digest, self._path(version.name, digest))
         if not installed.manifest.exists() or not _whole(installed):
             self._fetch(version, installed)
-        self._remember(reference, installed)
         return installed
 
     def remembered(self, reference: ModelReference) -> Installed | None:
-        """What the reference named when it was last installed, if that is here and whole."""
+        """What the reference named when it was last remembered, if that is here and whole."""
         try:
             digest, number = self._note(reference).read_text("utf-8").split()
         except (OSError, ValueError):
             return None
         installed = Installed(reference.name, number, digest, self._path(reference.name, digest))
         return installed if installed.manifest.exists() and _whole(installed) else None
+
+    def remember(self, reference: ModelReference, installed: Installed) -> None:
+        """Take `installed`, which works, for what the reference names when the registry is away."""
+        note = self._note(reference)
+        text = f"{installed.digest} {installed.number}\n"
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            if not note.exists() or note.read_text("utf-8") != text:
+                with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False) as partial:
+                    partial.write(text)
+                Path(partial.name).replace(note)
+                self._forget_old(reference.name)
+        except OSError as error:
+            self._log.warning("not remembered", model=str(installed), problem=str(error))
 
     def _path(self, name: str, digest: str) -> Path:
         return self._folder / name / digest / FILE_NAME
@@ -110,19 +125,6 @@ class ModelCache:
             if not _whole(installed):  # another process may have been faster
                 message = f"{target}: {error.strerror or error}"
                 raise MeshError(Kind.UNAVAILABLE, "MODEL_CACHE_UNWRITABLE", message) from error
-
-    def _remember(self, reference: ModelReference, installed: Installed) -> None:
-        note = self._note(reference)
-        text = f"{installed.digest} {installed.number}\n"
-        try:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            if not note.exists() or note.read_text("utf-8") != text:
-                with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False) as partial:
-                    partial.write(text)
-                Path(partial.name).replace(note)
-                self._forget_old(reference.name)
-        except OSError as error:
-            self._log.warning("not remembered", model=str(installed), problem=str(error))
 
     def _forget_old(self, name: str) -> None:
         """Remove versions that no alias names, but for the newest few: a rollback needs no registry then."""
