@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integration faults setup setup-dev setup-engines setup-mlflow mlflow format lint types generate breaking secrets image-digests check-deploy sbom dashboards docs bench pins clean
+.PHONY: help demo test test-integration faults setup setup-dev setup-engines setup-mlflow mlflow format lint types generate breaking secrets image-digests metabase check-deploy sbom dashboards docs bench pins clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ secrets: ## passwords and keys for docker-compose.yml, and .env
 
 image-digests: ## pin the images of .env by digest, where Docker and the registries can be reached
 	@$(PYTHON) scripts/image_digests.py
+
+metabase: setup ## give the Metabase of docker-compose.yml its account, database and dashboard
+	@$(BIN)/python scripts/metabase.py
 
 TOOL := $(UV) tool run --quiet --from
 check-deploy: | $(UV) ## the compose file against its schema, the Dockerfiles by hadolint
