@@ -169,6 +169,15 @@ async def watch_readiness(deployment: Deployment, ledger: Ledger) -> None:
             await asyncio.sleep(0.5)
 
 
+async def quiet(ledger: Ledger, patience: float) -> None:
+    """Return when every service says that it is ready, after `patience` seconds at the latest."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if len(ledger.ready) == len(SERVING) and all(seen[-1][1] for seen in ledger.ready.values()):
+            return
+        await asyncio.sleep(0.2)
+
+
 async def suffer(outage: Outage, deployment: Deployment, control: Control | None, ledger: Ledger) -> None:
     """One outage from its beginning to its end: afterwards the engine answers again, or the process runs."""
     ledger.note(str(outage))
