@@ -119,6 +119,19 @@ async def test_a_month_is_an_index_behind_aliases(settings: StorageSettings, ind
     await client.close()
 
 
+async def test_what_can_never_be_indexed_is_invalid(index: OpenSearchIndex, log: SqliteLog) -> None:
+    """A document that OpenSearch refuses is the event's fault: it goes to the dead letters, those beside it
+    are found."""
+    async with indexing(index, log) as world:
+        bad = event("P9", camera="c" * 40_000)
+        await world.append([*passes(5), bad, *passes(5, 10)])
+        world.sent.remove(bad)
+        await world.until_found(index)
+    letters = await log.tail(PLATE_EVENTS_DLQ, "0")
+    assert len(await letters.poll(10, 0)) == 1
+    await letters.close()
+
+
 async def test_writers_that_meet_in_a_new_month_agree(settings: StorageSettings) -> None:
     """Several writers that all find a month missing make it once, and nobody's events are lost."""
     writers = [await opening.open_search(settings) for _ in range(4)]

@@ -117,7 +117,7 @@ class OpenSearchIndex:
                 params={
                     "ignore_unavailable": "true",  # nothing was ever indexed
                     "allow_partial_search_results": "false",
-                    "filter_path": "timed_out,hits.hits.sort,hits.hits.fields",
+                    "filter_path": "hits.hits.sort,hits.hits.fields",
                 },
             )
         found: list[dict[str, Any]] = answer.get("hits", {}).get("hits", [])
@@ -148,7 +148,8 @@ class OpenSearchIndex:
         if not months:
             return 0
         with translated():
-            answer = await self._client.count(index=",".join(month.name for month in months))
+            names = ",".join(month.name for month in months)
+            answer = await self._client.count(index=names, ignore_unavailable=True)
         return int(answer["count"])
 
     async def renew(self) -> None:

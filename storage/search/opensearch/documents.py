@@ -26,7 +26,8 @@ PROPERTIES: Mapping[str, Any] = {
     "confidence": {"type": "double"},
     "text": _WORD,
     "folded": _WORD,
-    "ends": _DERIVED,
+    "text_ends": _DERIVED,
+    "folded_ends": _DERIVED,
     "variants": _DERIVED,
 }
 
@@ -50,7 +51,7 @@ def template(name: str, shards: int) -> dict[str, Any]:
             },
             "mappings": {
                 "dynamic": "strict",
-                "_source": {"excludes": ["ends", "variants"]},
+                "_source": {"excludes": ["text_ends", "folded_ends", "variants"]},
                 "properties": PROPERTIES,
             },
         },
@@ -60,9 +61,9 @@ def template(name: str, shards: int) -> dict[str, Any]:
 def document(event: PlateEvent) -> dict[str, Any] | None:
     """The document of an event; None without a plate text, which is not indexed.
 
-    `region` holds the country beside the state. `ends` are all ends of the folded text, where patterns that
-    begin with "*" are looked up, and `variants` its deletions, for one-edit search; what is found by them is
-    checked.
+    `region` holds the country beside the state, `text_ends` and `folded_ends` every end of the text, where
+    patterns that begin with "*" are looked up, and `variants` the deletions of the folded text, for one-edit
+    search.
     """
     plate = event.plate
     if plate is None or not plate.text:
@@ -79,7 +80,8 @@ def document(event: PlateEvent) -> dict[str, Any] | None:
         "confidence": plate.confidence,
         "text": plate.text,
         "folded": folded,
-        "ends": [folded[start:] for start in range(len(folded))],
+        "text_ends": _ends(plate.text),
+        "folded_ends": _ends(folded),
         "variants": sorted(deletions(folded)),
     }
 
@@ -92,3 +94,7 @@ def bulk(items: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
         lines.append(orjson.dumps({"create": {"_index": alias, "_id": item["event_id"]}}))
         lines.append(orjson.dumps(item))
     return b"\n".join(lines) + b"\n"
+
+
+def _ends(text: str) -> list[str]:
+    return [text[start:] for start in range(len(text))]

@@ -98,7 +98,7 @@ def _wildcard(field: str, pattern: str) -> Json:
     # "?*" and "*?" are the same; with "*" in front it can be looked up among the ends of texts.
     pattern = re.sub(r"[*?]*\*[*?]*", lambda run: "*" + "?" * run[0].count("?"), pattern)
     if pattern.startswith("*"):
-        field, pattern = "ends", fold(pattern[1:])
+        field, pattern = f"{field}_ends", pattern[1:]
     head, many, tail = pattern.partition("*")
     if tail.count("?") > _SINGLES_BEHIND_MANY:  # each "?" behind a "*" doubles the automaton
         pattern = head + many + re.sub(r"[*?]+", "*", tail)
