@@ -70,10 +70,11 @@ def main() -> int:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     cases: list[Case] = []
-    for engine, threads in itertools.product(ENGINES, args.threads):
+    for engine in ENGINES:
         try:
-            cases += detector_cases(engine, threads, args.sizes, args.batches)
-            cases += reader_cases(engine, threads, args.batches)
+            for threads in args.threads:
+                cases += detector_cases(engine, threads, args.sizes, args.batches)
+                cases += reader_cases(engine, threads, args.batches)
         except VisionError as error:
             print(f"engines: {error}", file=sys.stderr)
     rows = measure(cases, args.rounds)
@@ -104,7 +105,7 @@ def detector_cases(engine: EngineName, threads: int, sizes: list[int], batches: 
 
 
 def reader_cases(engine: EngineName, threads: int, batches: list[int]) -> list[Case]:
-    """The default reader at each batch."""
+    """`plate-reader` at each batch."""
     reader = open_reader(ModelChoice("plate-reader", engine, threads))
     crop = np.random.default_rng(0).integers(0, 255, CROP, dtype=np.uint8)
     return [

@@ -34,6 +34,12 @@ def accuracy(
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Reads from here on can be false reads.")
     ] = 0.5,
+    detector: Annotated[
+        str, typer.Option(help="A model's name, or models:/NAME@ALIAS; default: the best installed.")
+    ] = "",
+    reader: Annotated[
+        str, typer.Option(help="The same, or two with a plus between; default: the best installed.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")] = False,
 ) -> None:
     """Say how well the plates of labelled pictures are found and read.
@@ -42,20 +48,24 @@ def accuracy(
 
     Example: ovr bench accuracy --images gate/ --labels gate/labels.jsonl --failures /tmp/failures
     """
+    from mesh.settings import ConfigError, load
     from vision.evaluation import evaluate, summarise
     from vision.labels import load_set
-    from vision.pipeline import open_picture_reader
+    from vision.pipeline import PictureReader
     from vision.port import VisionError
+    from vision.registry.choice import open_named_detector, open_named_reader
+    from vision.registry.settings import RegistrySettings
 
     try:
         labelled = load_set(labels, images)
-        reader = open_picture_reader()
+        settings = load(RegistrySettings)
+        pipeline = PictureReader(open_named_detector(detector, settings), open_named_reader(reader, settings))
         with Progress(console=err(), transient=True) as progress:
             task = progress.add_task(labelled.name, total=len(labelled.pictures))
             results = evaluate(
-                labelled, reader.read, failures=failures, progress=lambda: progress.advance(task)
+                labelled, pipeline.read, failures=failures, progress=lambda: progress.advance(task)
             )
-    except VisionError as error:
+    except (VisionError, ConfigError) as error:
         fail(str(error))
     report = summarise(labelled.name, "whole", results, threshold)
     if as_json:

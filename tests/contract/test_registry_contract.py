@@ -220,6 +220,7 @@ def test_the_cache_keeps_few(tmp_path: Path, name: str) -> None:
     [
         '{"gate": {"recall": 0.5, "vehicle_recall": NaN}}',
         '{"size": 416, "set": "gate", "recall": 0.5}\n{"size": 416, "set": "b", "plates": NaN}\n',
+        '{"name": "gate", "way": "whole", "pictures": 6, "recall": 0.5, "precision": null}',
         '{"sets": {"gate": {"m": {"recall": 0.5}, "pp-ocr": {"recall": 0.1}}}, "confusions": []}',
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mesh.errors import Kind, MeshError
 from vision.registry.port import STAGE_TAG, ModelReference, ModelVersion, Registry, Stage
 
-# What counts of an evaluation: the first of these that is measured, over all sets. More is better.
+# What counts of an evaluation, over all sets: texts exactly right, plates found. More is better.
 DECISIVE = ("exact", "recall")
 
 
@@ -33,11 +33,7 @@ def compare(registry: Registry, candidate: ModelVersion) -> list[Comparison]:
 
 def decisive(metrics: Mapping[str, float]) -> dict[str, float]:
     """The numbers that promotion looks at, by `set/metric`."""
-    for metric in DECISIVE:
-        found = {key: value for key, value in metrics.items() if key.rpartition("/")[2] == metric}
-        if found:
-            return found
-    return {}
+    return {key: value for key, value in metrics.items() if key.rpartition("/")[2] in DECISIVE}
 
 
 def promote(

@@ -75,7 +75,7 @@ def numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 def read_evaluation(path: Path, model: str) -> dict[str, float]:
     """The numbers of a model, `set/metric`, out of what an evaluation wrote: {"SET": {"METRIC": 0.9}}, the
-    JSON of training.reader.evaluate, or the JSON lines of training.detector.evaluate.
+    JSON of `ovr bench accuracy` or training.reader.evaluate, or the JSON lines of training.detector.evaluate.
 
     VisionError if there is no number in it.
     """
@@ -84,12 +84,19 @@ def read_evaluation(path: Path, model: str) -> dict[str, float]:
         rows = [json.loads(line) for line in text.splitlines()] if _is_lines(text) else [json.loads(text)]
         sets: dict[str, Any] = {}
         for row in rows:
-            sets |= _one_set(row, sets) if "set" in row else row.get("sets", row)
+            sets |= _one_set(row, sets) if "set" in row else _sets(row)
         found = numbers({name: values.get(model, values) for name, values in sets.items()})
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise VisionError(f"{path}: no evaluation: {error}") from error
     if not found:
         raise VisionError(f"{path}: there is no number in it")
+    return found
+
+
+def _sets(row: dict[str, Any]) -> dict[str, Any]:
+    if "name" in row and "way" in row:
+        return {str(row["name"]): row}
+    found: dict[str, Any] = row.get("sets", row)
     return found
 
 
