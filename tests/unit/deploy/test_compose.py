@@ -220,3 +220,12 @@ def test_what_runs_in_our_image_is_in_it() -> None:
         check = service.get("healthcheck", {}).get("test", [])
         if "-m" in check:
             assert importlib.util.find_spec(check[check.index("-m") + 1]), name
+
+
+def test_a_jetson_runs_the_edge_alone() -> None:
+    """The file for Jetsons changes the edge's three services, and builds them from a Dockerfile that is there."""
+    jetson = yaml.safe_load((ROOT / "docker-compose.jetson.yml").read_text("utf-8"))
+    assert jetson["services"].keys() == set(PROFILES["edge"].split())
+    for service in jetson["services"].values():
+        assert service["runtime"] == "nvidia"
+        assert (ROOT / service["build"]["dockerfile"]).is_file()
