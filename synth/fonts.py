@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from synth.dies import DIES, die_mask
+
 CAP_HEIGHT = 64
 """Height in pixels of a capital letter in a glyph mask."""
 
@@ -37,6 +39,8 @@ class Face:
     path: str | None = None
     stroke: int = 0
     kinds: tuple[str, ...] = ()
+    die: int | None = None
+    """Drawn as strokes by `synth.dies`, if it is one of those."""
 
     @property
     def arabic(self) -> bool:
@@ -119,7 +123,8 @@ def training_faces(roots: Iterable[Path] = FONT_ROOTS) -> tuple[Face, ...]:
         for stroke in strokes
     ]
     arabic = [Face(f"{stem}-arabic", files[stem], 2, ("arabic",)) for stem in _ARABIC if stem in files]
-    return (*DEFAULT_FACES, *found, *arabic)
+    dies = [Face(f"die-{number}", kinds=("any", "us", "die"), die=number) for number in range(DIES)]
+    return (*DEFAULT_FACES, *found, *dies, *arabic)
 
 
 @lru_cache(maxsize=512)
@@ -143,6 +148,8 @@ def _cap_size(path: str | None) -> float:
 @lru_cache(maxsize=16384)
 def glyph(face: Face, char: str) -> Mask:
     """Ink of one character: uint8 (ASCENT + CAP_HEIGHT + DESCENT, width), cut tight at the left and right."""
+    if face.die is not None:
+        return die_mask(face.die, char, CAP_HEIGHT, ASCENT, DESCENT)
     return _ink(face.path, face.stroke, char, _cap_size(face.path))
 
 

@@ -79,6 +79,24 @@ def decode(frames: Tensor) -> CtcText:
     )
 
 
+def likelihood(frames: Tensor, text: str) -> float:
+    """The probability of a text of `ALPHABET`, over all its paths through frames [t, 37]."""
+    symbols = np.zeros(2 * len(text) + 1, np.intp)
+    symbols[1::2] = [ALPHABET.index(char) + 1 for char in text]
+    # A path may leave out the blank between two characters that differ.
+    skips = np.zeros(len(symbols), bool)
+    skips[3::2] = symbols[3::2] != symbols[1:-2:2]
+    said = frames[:, symbols].astype(np.float64)
+    paths = np.zeros(len(symbols))
+    paths[:2] = said[0, :2]
+    for step in said[1:]:
+        before = paths.copy()
+        paths[1:] += before[:-1]
+        paths[2:] += np.where(skips[2:], before[:-2], 0.0)
+        paths *= step
+    return min(1.0, float(paths[-2:].sum()))
+
+
 def _runs(best: npt.NDArray[np.intp]) -> list[tuple[int, int]]:
     edges = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
     return [(start, end) for start, end in pairwise(edges) if best[start] != 0]

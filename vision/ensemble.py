@@ -1,4 +1,4 @@
-"""Two readers as one: the second is asked only where the first is not sure."""
+"""Two readers as one: the second is asked where the first is not sure, or always."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from plates.event import CharAlternative, CharPosterior, ModelInfo, PlateRead
 from plates.fusion import FusionSettings, WeightedRead, fuse
 from plates.matching import edits
+from vision.line_reader import LineReader
 from vision.port import Image, ReaderEngine
 
 # The eye's confusions are added once, where the reads of a pass are fused. The formats' prior is not left to
@@ -18,20 +19,28 @@ _SETTINGS = FusionSettings(confusion=0.0)
 DISAGREED = 0.3
 COUNTRY_SURE = 0.3
 
+UNSURE = (0.05, 0.93)
+ALWAYS = (0.0, 1.01)
+
 
 class EnsembleReader:
     """Crops of which `first` is neither sure nor sure that they are no plate are read by `second` too.
 
-    `between`: the confidences of `first` from and below which that is so. The two reads are fused.
+    `between`: the confidences of `first` from and below which that is so. The two reads are fused, with these
+    `weights`.
 
     Region, legibility and lines stay those of the first reader, which knows plates; but where the text is not
     its own, give or take a character, the legibility is lowered: the second reads any lettering.
     """
 
     def __init__(
-        self, first: ReaderEngine, second: ReaderEngine, between: tuple[float, float] = (0.05, 0.93)
+        self,
+        first: ReaderEngine,
+        second: ReaderEngine,
+        between: tuple[float, float] = UNSURE,
+        weights: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        self._first, self._second, self._between = first, second, between
+        self._first, self._second, self._between, self._weights = first, second, between, weights
         one, two = first.model, second.model
         self.model = ModelInfo(
             f"{one.name}+{two.name}", f"{one.version}+{two.version}", one.sha256, one.engine
@@ -42,17 +51,23 @@ class EnsembleReader:
         reads = self._first.read(crops)
         least, enough = self._between
         unsure = [index for index, read in enumerate(reads) if least <= read.confidence < enough]
-        others = self._second.read([crops[index] for index in unsure])
+        others = self._ask([crops[index] for index in unsure], [reads[index] for index in unsure])
         for index, other in zip(unsure, others, strict=True):
-            reads[index] = combine(reads[index], other)
+            reads[index] = combine(reads[index], other, self._weights)
         return reads
 
+    def _ask(self, crops: Sequence[Image], firsts: Sequence[PlateRead]) -> list[PlateRead]:
+        if isinstance(self._second, LineReader):
+            return self._second.read_lines(crops, [first.lines for first in firsts])
+        return self._second.read(crops)
 
-def combine(read: PlateRead, other: PlateRead) -> PlateRead:
+
+def combine(read: PlateRead, other: PlateRead, weights: tuple[float, float] = (1.0, 1.0)) -> PlateRead:
     """What two readers say of one crop, as one read."""
     if not other.text:
         return read
-    both = [WeightedRead(read), WeightedRead(_with_country_word(other, read))]
+    said = (read, _with_country_word(other, read))
+    both = [WeightedRead(one, weight) for one, weight in zip(said, weights, strict=True)]
     plate = fuse(both, settings=_SETTINGS).plate
     posterior = tuple(_given_a_character(position) for position in plate.posterior)
     agreed = edits(read.text, plate.text, limit=1) <= 1

@@ -26,7 +26,9 @@ class ModelEntry(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     version: str = Field(pattern=r"^[A-Za-z0-9._+-]{1,32}$")
     kind: Kind
-    format: Literal["yolo", "plate-reader"] = Field(description="Which code of ours prepares and decodes it.")
+    format: Literal["yolo", "plate-reader", "plate-line"] = Field(
+        description="Which code of ours prepares and decodes it."
+    )
     file: str = Field(pattern=r"^[A-Za-z0-9._-]+$", description="Weights, beside the manifest.")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str
@@ -50,8 +52,8 @@ class ModelEntry(BaseModel):
     def _complete(self) -> ModelEntry:
         if self.kind == "detector" and ObjectClass.PLATE not in self.classes:
             raise ValueError("a detector needs `classes`, and plate among them")
-        if self.kind == "reader" and not self.regions:
-            raise ValueError("a reader needs `regions`, in the network's order")
+        if self.format == "plate-reader" and not self.regions:
+            raise ValueError("a plate-reader needs `regions`, in the network's order")
         if self.alphabet not in ("", ALPHABET):
             raise ValueError(f"alphabet: the only one known here is {ALPHABET}")
         return self

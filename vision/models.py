@@ -10,8 +10,9 @@ from typing import Literal
 from plates.event import ModelInfo
 from vision import pp_ocr
 from vision.detector import DetectorSettings, YoloDetector
-from vision.ensemble import EnsembleReader
-from vision.manifest import Manifest, ModelEntry, sha256_of
+from vision.ensemble import ALWAYS, EnsembleReader
+from vision.line_reader import LineReader
+from vision.manifest import Manifest, sha256_of
 from vision.plate_reader import SlotReader
 from vision.port import Backend, ReaderEngine, VisionError
 from vision.pp_ocr import PpOcrReader, PpOcrSettings
@@ -56,31 +57,34 @@ def open_detector(
 def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
     """The chosen reader, ready to run; `pp-ocr` is the one from the rapidocr wheel.
 
-    Without a name it is the manifest's first reader, with pp-ocr where that is unsure.
-
     Two names with a plus between, such as `plate-reader+pp-ocr`, are an ensemble: the second reads where
-    the first is unsure.
+    the first is unsure, or always if it is a reader of lines, which is cheap. Without a name it is the
+    manifest's first two readers, or its only one and pp-ocr.
     """
     choice = choice or ModelChoice()
     first, plus, second = choice.name.partition("+")
     if plus:
-        return EnsembleReader(
-            open_reader(replace(choice, name=first)), open_reader(replace(choice, name=second))
-        )
+        return _pair(open_reader(replace(choice, name=first)), open_reader(replace(choice, name=second)))
     manifest = Manifest.load(choice.manifest)
-    entry = manifest.find("reader", choice.name)
-    if entry is not None and choice.name:
-        return _open_own_reader(manifest, entry, choice)
-    if entry is not None:
-        return EnsembleReader(_open_own_reader(manifest, entry, choice), _open_pp_ocr(choice))
+    installed = [entry.name for entry in manifest.of_kind("reader")]
+    if not choice.name and installed:
+        first, second = (*installed, PP_OCR)[:2]
+        return open_reader(replace(choice, name=f"{first}+{second}"))
     if choice.name in ("", PP_OCR):
         return _open_pp_ocr(choice)
-    raise VisionError(_unknown("reader", choice.name, manifest, (PP_OCR,)))
-
-
-def _open_own_reader(manifest: Manifest, entry: ModelEntry, choice: ModelChoice) -> ReaderEngine:
+    entry = manifest.find("reader", choice.name)
+    if entry is None:
+        raise VisionError(_unknown("reader", choice.name, manifest, (PP_OCR,)))
     backend = open_backend(manifest.weights(entry), choice)
+    if entry.format == "plate-line":
+        return LineReader(backend, entry.info(backend.name))
     return SlotReader(backend, entry.info(backend.name), entry.regions)
+
+
+def _pair(first: ReaderEngine, second: ReaderEngine) -> ReaderEngine:
+    if isinstance(second, LineReader):
+        return EnsembleReader(first, second, ALWAYS, (0.5, 1.0))
+    return EnsembleReader(first, second)
 
 
 def _open_pp_ocr(choice: ModelChoice) -> ReaderEngine:

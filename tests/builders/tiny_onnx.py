@@ -126,3 +126,24 @@ def tiny_reader(path: Path, text: str = "B123ABC", regions: int = 3) -> Path:
     ]
     path.write_bytes(model(parts))
     return path
+
+
+def tiny_line_reader(path: Path, text: str = "B123ABC") -> Path:
+    """A `plate-line` that always says `text`, a blank after each character."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    frames = np.full((1, 24, 37), 0.001, np.float32)
+    for i in range(24):
+        char, blank = divmod(i, 2)
+        frames[0, i, 0 if blank or char >= len(text) else alphabet.index(text[char]) + 1] = 0.964
+    parts = [
+        node("ReduceMean", ["x"], "mean", axes=(1, 2, 3), keepdims=0),
+        node("Sub", ["mean", "mean"], "zero"),
+        node("Reshape", ["zero", "cube"], "zero3"),
+        node("Add", ["zero3", "frame"], "frames"),
+        constant("cube", np.array([-1, 1, 1], np.int64)),
+        constant("frame", frames),
+        value(11, "x", FLOAT, ("batch", 3, 48, 192)),
+        value(12, "frames", FLOAT, ("batch", 24, 37)),
+    ]
+    path.write_bytes(model(parts))
+    return path

@@ -1,12 +1,14 @@
 """From CTC frames to characters."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plates.confusables import confusables
-from vision.ctc import ALPHABET, Charset, alternatives, confusion_matrix, decode
+from vision.ctc import ALPHABET, Charset, alternatives, confusion_matrix, decode, likelihood
 
 texts = st.text(ALPHABET, min_size=1, max_size=10)
 
@@ -69,3 +71,17 @@ def test_alternatives_are_sorted_and_name_the_absence_by_an_empty_text() -> None
     row = np.zeros(37, np.float32)
     row[[0, 1, 11]] = (0.3, 0.1, 0.6)
     assert [a.char for a in alternatives(row)] == ["A", "", "0"]
+
+
+@pytest.mark.parametrize("text", ["A", "AB", "AA", "ABA"])
+def test_the_likelihood_of_a_text_is_the_sum_over_its_paths(text: str) -> None:
+    """Every way to spell the text in the frames counts, none twice, and doubled characters need a blank."""
+    symbols = [0, *(ALPHABET.index(char) + 1 for char in "AB")]
+    frames = np.zeros((5, 37), np.float32)
+    frames[:, symbols] = np.random.default_rng(1).dirichlet(np.ones(3), 5)
+    total = 0.0
+    for path in product(symbols, repeat=5):
+        spelt = [s for i, s in enumerate(path) if s and (i == 0 or path[i - 1] != s)]
+        if "".join(ALPHABET[s - 1] for s in spelt) == text:
+            total += float(np.prod([frames[i, s] for i, s in enumerate(path)]))
+    assert likelihood(frames, text) == pytest.approx(total, rel=1e-5)
