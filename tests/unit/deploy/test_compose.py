@@ -223,9 +223,18 @@ def test_what_runs_in_our_image_is_in_it() -> None:
 
 
 def test_a_jetson_runs_the_edge_alone() -> None:
-    """The file for Jetsons changes the edge's three services, and builds them from a Dockerfile that is there."""
+    """The file for Jetsons changes the edge's three services, built from a Dockerfile that is there."""
     jetson = yaml.safe_load((ROOT / "docker-compose.jetson.yml").read_text("utf-8"))
     assert jetson["services"].keys() == set(PROFILES["edge"].split())
     for service in jetson["services"].values():
         assert service["runtime"] == "nvidia"
         assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_certificates_go_to_every_process_of_ours() -> None:
+    """The file for certificates gives all nine processes the same three files, at the paths it mounts."""
+    tls = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text("utf-8"))
+    assert tls["services"].keys() == {part.name for part in (*PARTS, PILOT)}
+    for service in tls["services"].values():
+        assert set(service["secrets"]) == tls["secrets"].keys()
+        assert set(service["environment"].values()) == {f"/run/secrets/{name}" for name in tls["secrets"]}
