@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -24,7 +24,7 @@ class Key:
     """Who asks S3: the key's name and the key itself."""
 
     name: str
-    secret: str
+    secret: str = field(repr=False)
 
     @classmethod
     def of(cls, settings: StorageSettings) -> Key:
