@@ -55,12 +55,12 @@ async def test_poll_wakes_when_another_process_appends(open_log):
     log, other = await open_log(), await open_log()
     reader = await log.reader(TOPIC, "writer")
     assert await reader.poll(10, 0) == []
-    waiting = asyncio.create_task(reader.poll(10, 10))
+    waiting = asyncio.create_task(reader.poll(10, 60))
     await asyncio.sleep(0.1)
     started = asyncio.get_running_loop().time()
     await other.append(TOPIC, records("late"))
     assert values(await waiting) == ["late"]
-    assert asyncio.get_running_loop().time() - started < 2
+    assert asyncio.get_running_loop().time() - started < 20
 
 
 async def test_concurrent_appends_all_arrive_once(open_log):

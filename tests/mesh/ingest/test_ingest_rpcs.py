@@ -236,7 +236,7 @@ async def test_a_drain_answers_what_was_taken_and_ends_the_stream(mesh):
         await read_to_end(stream)
     assert caught.value.kind is Kind.UNAVAILABLE
     assert await stopping == 0
-    assert asyncio.get_running_loop().time() - started < 3
+    assert asyncio.get_running_loop().time() - started < 8
     assert len(await on_log(mesh, PLATE_EVENTS)) == 1
 
 

@@ -131,7 +131,7 @@ async def test_consumers_stop_at_once_and_go_on_where_they_were(mesh):
     writer = next(running for running in mesh._processes if running.process.name == "event-writer")
     started = asyncio.get_running_loop().time()
     assert await writer.stop() == 0
-    assert asyncio.get_running_loop().time() - started < 2
+    assert asyncio.get_running_loop().time() - started < 8  # its grace is ten seconds
     await publish(ingest, published(second, 2), published(first, 3))
     await mesh.run("event-writer", event_writer.main, mesh.settings(EventWriterSettings))
     query = mesh.stub("ovr.alpr.v1.QueryService")

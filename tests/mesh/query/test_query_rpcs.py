@@ -13,7 +13,7 @@ from mesh import health
 from mesh.errors import Kind, MeshError
 from mesh.testing import Harness
 from ovr.alpr.v1 import event_pb2, query_pb2
-from services.query import app
+from services.query import app, core
 from services.query.settings import QuerySettings
 from storage import embedded
 from storage.events.port import CameraStatus, NodeStatus
@@ -272,17 +272,19 @@ async def test_a_watch_begins_with_a_cursor_and_sends_what_comes(mesh, empty):
     stream.cancel()
 
 
-async def test_what_a_watch_sends_can_be_asked_for(mesh, empty):
+async def test_what_a_watch_sends_can_be_asked_for(mesh, empty, monkeypatch):
     """A watch waits for the event writer for a moment, so that GetEvent knows what it sends; not for ever."""
     events = await embedded.open_events(mesh.home)
     stream = empty.WatchEvents(query_pb2.WatchEventsRequest())
     await stream.read()
+    monkeypatch.setattr(core, "_STORE_PATIENCE", timedelta(minutes=1))
     await append(mesh, EVENTS[0])
     reading = asyncio.create_task(next_event(stream))
     await asyncio.sleep(0.3)
     assert not reading.done()
     await events.write([EVENTS[0]])
-    response = await asyncio.wait_for(reading, 0.5)
+    response = await asyncio.wait_for(reading, 20)
+    monkeypatch.setattr(core, "_STORE_PATIENCE", timedelta(seconds=1))
     assert (await empty.GetEvent(query_pb2.GetEventRequest(event_id=response.event.event_id))).event
     await append(mesh, EVENTS[1])
     assert (await next_event(stream)).event.event_id == EVENTS[1].event_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -29,12 +30,14 @@ from wire.frame import payload_to_wire
 
 
 class SlowDetector:
-    """A detector that takes its time and counts its batches."""
+    """A detector that takes its time, or waits for its gate to open, and counts its batches."""
 
     def __init__(self, engine: BatchingDetector, seconds: float) -> None:
         self.engine, self.seconds = engine, seconds
         self.model = engine.model
         self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
         """As the engine does."""
@@ -47,6 +50,7 @@ class SlowDetector:
     def detect_prepared(self, prepared: Sequence[Prepared]) -> list[tuple[Detection, ...]]:
         """As the engine does, later."""
         self.batches.append(len(prepared))
+        self.gate.wait(30)
         time.sleep(self.seconds)
         return self.engine.detect_prepared(prepared)
 
@@ -154,10 +158,11 @@ async def test_a_late_call_ends_at_its_deadline_and_the_next_is_served(
 
 async def test_a_cancelled_call_leaves_the_others_their_answers(stub: Any, engine: SlowDetector) -> None:
     """Of several callers in one batch, one goes away; the rest are answered."""
-    engine.seconds = 0.2
+    engine.gate.clear()
     calls = [asyncio.ensure_future(stub.Detect(request(BRIGHT, f"cam{i}"))) for i in range(4)]
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.3)
     calls[1].cancel()
+    engine.gate.set()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(answers[1], asyncio.CancelledError)
     assert [len(answers[i].detections) for i in (0, 2, 3)] == [1, 1, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -28,16 +29,19 @@ from wire.frame import payload_to_wire
 
 
 class SlowReader:
-    """A reader that takes its time and counts its batches."""
+    """A reader that takes its time, or waits for its gate to open, and counts its batches."""
 
     def __init__(self, engine: ReaderEngine, seconds: float) -> None:
         self.engine, self.seconds = engine, seconds
         self.model = engine.model
         self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     def read(self, crops: Sequence[Image]) -> list[PlateRead]:
         """As the engine does, later."""
         self.batches.append(len(crops))
+        self.gate.wait(30)
         time.sleep(self.seconds)
         return self.engine.read(crops)
 
@@ -104,13 +108,14 @@ async def test_a_late_call_ends_at_its_deadline_and_the_next_is_served(stub: Any
 
 async def test_a_cancelled_call_leaves_the_others_their_answers(stub: Any, engine: SlowReader) -> None:
     """Callers share batches; one that goes away takes no other with it."""
-    engine.seconds = 0.1
+    engine.gate.clear()
     calls = [
         asyncio.ensure_future(stub.Read(ocr_pb2.ReadRequest(crops=[crop(camera=f"cam{i}")] * 2)))
         for i in range(5)
     ]
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     calls[3].cancel()
+    engine.gate.set()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(answers[3], asyncio.CancelledError)
     assert [len(answers[i].reads) for i in (0, 1, 2, 4)] == [2, 2, 2, 2]
