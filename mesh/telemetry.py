@@ -61,12 +61,13 @@ class _NamedSampler(Sampler):
 
 
 class Telemetry:
-    """The tracer and the metrics' registry of one process."""
+    """The tracer and the metrics' registry of one process. `exports` says whether spans go anywhere."""
 
     def __init__(
         self, service: str, *, frame_share: float = 1.0, processors: Sequence[SpanProcessor] = ()
     ) -> None:
         self.service = service
+        self.exports = bool(processors)
         self.registry = CollectorRegistry()
         self._metrics: dict[str, Counter | Gauge | Histogram] = {}
         resource = Resource({"service.name": service, "service.namespace": "ovr"})

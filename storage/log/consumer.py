@@ -151,7 +151,7 @@ class Consumer(Generic[T]):
         spans = [
             self._telemetry.start(self._span, parent=item.record.headers.get(HEADER_TRACEPARENT))
             for item in items
-            if self._span is not None
+            if self._span is not None and self._telemetry.exports
         ]
         try:
             new = await self._sink.write([item.value for item in items])

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from plates.event import PlateEvent
 from storage.events.port import EventStore, NodeStatus
+from storage.events.row import EventRow
 from storage.images.port import ImageStore, StoredImage
 from storage.log.port import Log, LogReader, LogTail, NewRecord, Position, Record, Start, TailRecord
 from storage.search.port import SearchIndex
@@ -109,8 +110,8 @@ class FaultyEvents:
         self._events = events
         self._chaos = chaos
 
-    async def write(self, events: Sequence[PlateEvent]) -> int:
-        return await self._chaos.around("events.write", lambda: self._events.write(events))
+    async def write_rows(self, rows: Sequence[EventRow]) -> int:
+        return await self._chaos.around("events.write", lambda: self._events.write_rows(rows))
 
     async def save_status(self, statuses: Sequence[NodeStatus]) -> None:
         await self._chaos.around("events.save_status", lambda: self._events.save_status(statuses))
