@@ -55,9 +55,11 @@ class KafkaLog:
             raise MeshError(Kind.UNAVAILABLE, "LOG_CLOSED", "the log is closed")
         if not records:
             return []
-        if not self._values.ready(topic):
-            await asyncio.to_thread(self._values.prepare, topic)
-        framed = [self._values.frame(topic, record.value) for record in records]
+
+        def frame() -> list[bytes]:
+            return [self._values.frame(topic, record.value) for record in records]
+
+        framed = frame() if self._values.quick(topic) else await asyncio.to_thread(frame)
         sent = [
             self._producer.send(self._address.prefix + topic, record, value)
             for record, value in zip(records, framed, strict=True)

@@ -12,7 +12,6 @@ from confluent_kafka import KafkaError, KafkaException
 from pydantic import SecretStr
 
 from mesh.errors import Kind, MeshError
-from mesh.logs import logger
 from storage.settings import StorageSettings, secret
 
 MAX_RECORD_BYTES = 80 << 20
@@ -40,7 +39,6 @@ class KafkaAddress:
             "receive.message.max.bytes": 4 * MAX_RECORD_BYTES,  # and the room that decompression may try
             "reconnect.backoff.max.ms": 2_000,
             "logger": logging.getLogger(_LIBRARY_LOG),
-            "error_cb": _note,
             **{key: text for key, text in self.properties.items() if not key.startswith(_REGISTRY_PREFIX)},
             **{key.replace("_", "."): value for key, value in own.items()},
         }
@@ -75,8 +73,3 @@ def failure(error: KafkaError | KafkaException | BufferError) -> MeshError:
         return MeshError(Kind.INVALID, "RECORD_TOO_LARGE", f"Kafka does not take it: {error.str()}")
     text = f"{error.name()}: {error.str()}" if isinstance(error, KafkaError) else str(error)
     return MeshError(Kind.UNAVAILABLE, "LOG_UNAVAILABLE", f"Kafka: {text}", retry_after=_RETRY_SECONDS)
-
-
-def _note(error: KafkaError) -> None:
-    # librdkafka reconnects by itself; this is for whoever reads the log lines
-    logger("kafka").warning("kafka", error=error.name(), text=error.str())

@@ -106,7 +106,7 @@ class Messages:
 
     def records(self) -> list[tuple[Record, str]]:
         """What was fetched, each with its id. UNAVAILABLE if a schema cannot be had now: then they stay."""
-        records = [self._record(message) for message in self._messages]
+        records = [self.record(message) for message in self._messages]
         self._messages = []
         return records
 
@@ -114,7 +114,8 @@ class Messages:
         """Drop what was fetched and not given."""
         self._messages = []
 
-    def _record(self, message: Message) -> tuple[Record, str]:
+    def record(self, message: Message) -> tuple[Record, str]:
+        """A message as a record, and its id. UNAVAILABLE if its schema cannot be had now."""
         headers = _headers(message)
         id = headers.pop(HEADER_RECORD_ID, "")
         key, value = message.key() or b"", message.value() or b""

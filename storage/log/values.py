@@ -63,14 +63,15 @@ class Values:
         self._writers: dict[str, bytes] = {}
         self._readers: dict[int, _Read] = {}
 
-    def ready(self, topic: str) -> bool:
-        """Whether `frame` would not block for this topic."""
-        return topic not in MESSAGES or topic in self._writers
+    def quick(self, topic: str) -> bool:
+        """Whether `frame` needs no thread: it has nothing to ask, and no Avro to write, which takes a
+        millisecond an event."""
+        return topic not in MESSAGES or (topic in self._writers and self._format(topic) == "protobuf")
 
     def prepare(self, topic: str) -> None:
         """Learn what `frame` needs for a topic. UNAVAILABLE if the registry cannot be asked, or does not
         hold the schema of this version: deployment registers it, services never do."""
-        if self.ready(topic):
+        if topic not in MESSAGES or topic in self._writers:
             return
         format = self._format(topic)
         subject = subject_of(self._prefix + topic, format)
