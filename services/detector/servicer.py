@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from mesh.errors import MeshError
+from mesh.errors import Kind, MeshError
 from mesh.ordered import in_order
 from mesh.validation import check
 from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
@@ -48,4 +48,6 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
             check(request)
             return detector_pb2.DetectStreamResponse(response=await self.Detect(request.request, None))
         except MeshError as error:
+            if error.kind is Kind.DEADLINE:  # it is the stream's: its status says so
+                raise
             return detector_pb2.DetectStreamResponse(error=error_to_wire(error))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from mesh.errors import MeshError
+from mesh.errors import Kind, MeshError
 from mesh.ordered import in_order
 from mesh.validation import check
 from ovr.alpr.v1 import ocr_pb2, ocr_pb2_grpc
@@ -45,4 +45,6 @@ class OcrServicer(ocr_pb2_grpc.OcrServiceServicer):
             check(request)
             return ocr_pb2.ReadStreamResponse(response=await self.Read(request.request, None))
         except MeshError as error:
+            if error.kind is Kind.DEADLINE:  # it is the stream's: its status says so
+                raise
             return ocr_pb2.ReadStreamResponse(error=error_to_wire(error))
