@@ -175,10 +175,7 @@ MODEL_SECONDS = Metric(
     LATENCY,
 )
 MODEL_INFO = Metric(
-    "ovr_model_info",
-    MetricKind.GAUGE,
-    "1 for the model in use, 0 for one that was before.",
-    ("model", "version", "engine"),
+    "ovr_model_info", MetricKind.GAUGE, "1 for the model in use.", ("model", "version", "engine")
 )
 MODEL_SWAPS = Metric(
     "ovr_model_swaps_total",

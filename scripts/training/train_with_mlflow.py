@@ -3,8 +3,8 @@
     OVR_MLFLOW=http://127.0.0.1:5000 python scripts/training/train_with_mlflow.py reader --set rounds=80
     ... train_with_mlflow.py detector --config training/detector/config.yaml --start-from last.pt
 
-What stands behind `detector` or `reader` goes to the training as it is. MLflow gets every setting, the
-loss curves as they grow, the digests of the data, the code's version, rendered sample pictures (no real
+What stands behind `detector`, `line` or `reader` goes to the training as it is. MLflow gets every setting,
+the loss curves as they grow, the digests of the data, the code's version, rendered sample pictures (no real
 plate) and, in the end, the checkpoint. Stopped and started again it goes on in the same run, as the training
 does; a server that goes away holds nothing up. Needs the extra `train`.
 """
@@ -82,6 +82,14 @@ def reader_plan(options: argparse.Namespace) -> Plan:
     return Plan(dataclasses.asdict(settings), settings.runs, (settings.shards,), "log.jsonl", parse_jsonl)
 
 
+def line_plan(options: argparse.Namespace) -> Plan:
+    """Of training.reader.finetune."""
+    from training.reader.line_config import load_line_config
+
+    settings = load_line_config(options.config)
+    return Plan(dataclasses.asdict(settings), settings.runs, (settings.shards,), "log.jsonl", parse_jsonl)
+
+
 def parse_tsv(line: str) -> Row:
     """A line of the detector's log: step, seconds and the loss terms."""
     step, seconds, *losses = line.split("\t")
@@ -89,9 +97,9 @@ def parse_tsv(line: str) -> Row:
 
 
 def parse_jsonl(line: str) -> Row:
-    """A line of the reader's log: an object with the step."""
+    """A line of a reader's log: an object with the step."""
     row = json.loads(line)
-    return int(row.pop("step")), {key: float(value) for key, value in row.items()}
+    return int(row.pop("step")), {key: float(value) for key, value in row.items() if value is not None}
 
 
 def streets(rng: np.random.Generator, count: int) -> list[Picture]:
@@ -111,6 +119,7 @@ def plates(rng: np.random.Generator, count: int) -> list[Picture]:
 
 TRAININGS = {
     "detector": Training("training.detector.train", detector_plan, "training/detector/config.yaml", streets),
+    "line": Training("training.reader.finetune", line_plan, "training/reader/line.yaml", plates),
     "reader": Training("training.reader.train", reader_plan, "training/reader/config.yaml", plates),
 }
 

@@ -42,8 +42,8 @@ def load_engine(config: DetectorConfig) -> BatchingDetector:
     try:
         engine = open_detector(choice, settings)
         engine.detect([np.zeros((64, 128, 3), np.uint8)])
-    except VisionError as error:
-        raise ConfigError(str(error)) from error
+    except (VisionError, RuntimeError, ValueError) as error:  # the last two from engines, of a strange model
+        raise ConfigError(f"{config.model or 'the model'}: {error}") from error
     return engine
 
 

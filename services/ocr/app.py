@@ -34,8 +34,8 @@ def load_engine(config: OcrConfig) -> ReaderEngine:
     try:
         engine = _open(config)
         engine.read([np.zeros((24, 96, 3), np.uint8)])
-    except VisionError as error:
-        raise ConfigError(str(error)) from error
+    except (VisionError, RuntimeError, ValueError) as error:  # the last two from engines, of a strange model
+        raise ConfigError(f"{config.model or 'the model'}: {error}") from error
     return engine
 
 
@@ -96,7 +96,8 @@ async def _shadow(
     if not config.shadow.model:
         yield None
         return
-    slight = config.model_copy(update={"threads": 1, "streams": 1})
+    engine = "openvino" if config.engine == "paddle" else config.engine  # which takes no model's name
+    slight = config.model_copy(update={"threads": 1, "streams": 1, "engine": engine})
     load = partial(load_named, slight)
     async with candidate_for(config.shadow.model, settings, load, telemetry) as candidate:
 

@@ -54,7 +54,7 @@ def test_references_are_spelt_as_mlflow_spells_them() -> None:
     """By alias or by number; anything else is refused by name."""
     assert ModelReference.parse("models:/a-b@production") == ModelReference("a-b", alias="production")
     assert ModelReference.parse("models:/a/12") == ModelReference("a", version="12")
-    for wrong in ("models:/a", "models:/a@", "models:/a/x", "models:/../b@c", "a@production"):
+    for wrong in ("models:/a", "models:/a@", "models:/a/x", "models:/../b@c", "models:/..@c", "a@production"):
         with pytest.raises(VisionError, match="models:/NAME@ALIAS"):
             ModelReference.parse(wrong)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -167,7 +169,7 @@ async def test_promotion_and_rollback_change_what_a_running_detector_serves(
         "1",
     ]
     assert f'ovr_model_info{{engine="openvino",model="{name}",version="1"}} 1.0' in page(telemetry)
-    assert f'ovr_model_info{{engine="openvino",model="{name}",version="2"}} 0.0' in page(telemetry)
+    assert f'model="{name}",version="2"' not in page(telemetry)
 
 
 async def test_a_detector_starts_from_its_cache_when_the_server_is_away(
@@ -314,3 +316,20 @@ def test_the_commands_as_people_type_them(
     listed = ovr("registered")[1]
     assert any(f"{name}@2" in row and "Archived" in row for row in listed.splitlines())
     assert ovr("promote", f"{name}@9", "--to", "staging")[0] == 1
+
+
+def test_existing_models_are_registered_by_a_script(registry: MlflowRegistry, tmp_path: Path) -> None:
+    """Run twice, the script registers once, and puts into production what has nothing there yet."""
+    name = unique()
+    script = Path(__file__).parents[2] / "scripts" / "mlflow" / "register_existing_models.py"
+
+    def run(release: str) -> str:
+        manifest = model(tmp_path, name, release).directory / FILE_NAME
+        argv = [sys.executable, str(script), "--manifest", str(manifest)]
+        env = {**os.environ, "OVR_MLFLOW": os.environ[MLFLOW]}
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert run("1") == f"{name}@1 is {name} 1, Production\n"
+    assert run("1") == f"{name}@1 is {name} 1, as before\n"
+    assert run("2") == f"{name}@2 is {name} 2\n"
+    assert [(v.number, v.aliases) for v in registry.versions(name)] == [("2", ()), ("1", ("production",))]

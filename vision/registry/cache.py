@@ -30,6 +30,11 @@ class Installed:
     digest: str
     manifest: Path
 
+    def entry(self) -> ModelEntry:
+        """The manifest's only model, which keeps its name whatever the registry calls it; MeshError if there
+        is not just one."""
+        return _only_entry(self.manifest)
+
     def __str__(self) -> str:
         return f"{self.name}@{self.number}"
 

@@ -40,5 +40,6 @@ def _choices(model: str, settings: RegistrySettings) -> list[ModelChoice]:
             continue
         with as_vision_error():
             installed = cache.obtain(ModelReference.parse(part))
-        found.append(ModelChoice(installed.name, manifest=installed.manifest))
+            name = installed.entry().name
+        found.append(ModelChoice(name, manifest=installed.manifest))
     return found

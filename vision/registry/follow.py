@@ -129,7 +129,7 @@ class Follower(Generic[E]):
             return False
         try:
             engine = self._load(found)
-        except ConfigError as error:
+        except (MeshError, ConfigError) as error:
             self._log.error(
                 "model kept", serving=_said(self._serving), tried=_said(found), problem=str(error)
             )
@@ -205,7 +205,7 @@ async def engine_for(
 
 
 def _named(part: Installed | str) -> Named:
-    return Named(part, None) if isinstance(part, str) else Named(part.name, part.manifest)
+    return Named(part, None) if isinstance(part, str) else Named(part.entry().name, part.manifest)
 
 
 def _said(found: Serving) -> str:
@@ -256,7 +256,8 @@ async def candidate_for(
 def show(telemetry: Telemetry, model: ModelInfo, former: ModelInfo) -> None:
     """Let the metrics name the model in use, and no longer the former one."""
     gauge = telemetry.gauge(names.MODEL_INFO)
-    gauge.labels(former.name, former.version, former.engine).set(0)
+    if former != model:
+        gauge.remove(former.name, former.version, former.engine)
     gauge.labels(model.name, model.version, model.engine).set(1)
 
 

@@ -22,6 +22,7 @@ _PROXIED = "mlflow-artifacts"
 _FOLDER = "model"
 _EXPERIMENT = "ovr-models"
 _PAGE = 200
+_CONNECT_SECONDS = 3.0
 _KINDS = {
     400: Kind.INVALID,
     401: Kind.UNAUTHENTICATED,
@@ -36,12 +37,13 @@ class MlflowRegistry:
     """See `vision.registry.port.Registry`.
 
     `address` is the server's, as http://HOST:PORT; `login` the user and password of one that asks for them;
-    `timeout` in seconds for each request.
+    `timeout` in seconds for each answer; a server that cannot be reached is given up sooner.
     """
 
     def __init__(self, address: str, login: tuple[str, str] | None = None, timeout: float = 10.0) -> None:
         self._address = address.rstrip("/")
-        self._client = httpx.Client(base_url=self._address, auth=login, timeout=timeout)
+        limits = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
+        self._client = httpx.Client(base_url=self._address, auth=login, timeout=limits)
 
     def close(self) -> None:
         """Close the connections."""

@@ -19,7 +19,7 @@ MANIFEST_TAG = "manifest_sha256"
 RELEASE_TAG = "release"
 STAGE_TAG = "stage"
 _REFERENCE = re.compile(
-    r"models:/(?P<name>[A-Za-z0-9._-]{1,64})(?:@(?P<alias>[A-Za-z][A-Za-z0-9._-]*)|/(?P<version>[0-9]+))"
+    r"models:/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:@(?P<alias>[A-Za-z][A-Za-z0-9._-]*)|/(?P<version>[0-9]+))"
 )
 
 
