@@ -8,9 +8,9 @@ readers deduplicate beyond that. Retention is Kafka's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -69,18 +69,26 @@ class KafkaLog:
     async def reader(self, topic: str, group: str, start: Start = Start.OLDEST) -> KafkaLogReader:
         """See the port. A group of Kafka's for each topic, "GROUP.TOPIC", so that readers of one topic do not
         wait for those of another; its partitions are shared out among its members."""
-        return self._kept(await KafkaLogReader.open(self._address, self._values, topic, group, start))
+        return await self._kept(KafkaLogReader.open(self._address, self._values, topic, group, start))
 
     async def tail(self, topic: str, cursor: str = "") -> KafkaLogTail:
         """See the port."""
-        return self._kept(
-            await asyncio.to_thread(
-                KafkaLogTail.open, self._address, self._admin, self._values, topic, cursor
-            )
+        opening = asyncio.to_thread(
+            KafkaLogTail.open, self._address, self._admin, self._values, topic, cursor
         )
+        return await self._kept(opening)
 
-    def _kept(self, opened: _Reading) -> _Reading:
+    async def _kept(self, opening: Coroutine[Any, Any, _Reading]) -> _Reading:
         # librdkafka must be told to end: a consumer that is merely forgotten can wait for itself for ever
+        task = asyncio.ensure_future(opening)
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            if task.exception() is None:
+                await task.result().close()
+            raise
+        opened = task.result()
         self._reading = [*(one for one in self._reading if not one.closed), opened]
         return opened
 

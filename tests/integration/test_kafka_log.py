@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -250,6 +251,44 @@ async def test_members_share_the_partitions_and_their_lags_add_up(stack, address
     await readers[0].commit(found[0])
     assert await readers[0].lag() == 0
     assert await readers[1].lag() == len(found[1])
+
+
+async def test_rewinds_at_any_moment_lose_nothing(stack, address):
+    """However often a group goes back, before it holds anything, while it reads, after a commit: in the end
+    it has read all that was not committed."""
+    log = await opened(stack, address)
+    await log.append(PLATE_EVENTS, by_camera(40))
+    reader = await log.reader(PLATE_EVENTS, "writer")
+    await reader.rewind()
+    chance, committed = random.Random(5), set()
+    for _ in range(40):
+        found = await reader.poll(chance.randint(1, 9), chance.choice((0, 0.05, 0.5)))
+        if found and chance.random() < 0.2:
+            await reader.commit(found)
+            committed |= {(record.partition, record.offset) for record in found}
+        await reader.rewind()
+    rest: set[tuple[int, int]] = set()
+    while batch := await reader.poll(100, 2):
+        rest |= {(record.partition, record.offset) for record in batch}
+    assert committed
+    assert len(rest | committed) == 40
+    assert not rest & committed
+    assert reader.skipped() == 0
+    assert await reader.lag() == len(rest)
+
+
+async def test_a_tail_that_is_given_up_while_it_opens_is_closed(stack, address):
+    """A watcher that goes away at any moment of the opening leaves no consumer behind, and the log closes."""
+    log = await open_log(address)
+    for number in range(10):
+        opening = asyncio.create_task(log.tail(PLATE_EVENTS))
+        await asyncio.sleep(0.004 * number)
+        opening.cancel()
+        await asyncio.wait({opening})
+        if not opening.cancelled():
+            await opening.result().close()
+    await asyncio.wait_for(log.close(), 20)
+    assert all(one.closed for one in log._reading)
 
 
 MEMBER = """
