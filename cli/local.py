@@ -36,6 +36,7 @@ def spec(part: Part, settings: MeshSettings, env: Mapping[str, str] | None = Non
         (sys.executable, "-m", part.module),
         env={"OVR_LOG_FORMAT": "json", **(env or {})},
         ready=probe,
+        once=part.ends,
         log=settings.home / "logs" / f"{part.name}.log",
     )
 

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 class Part:
     """A process, `python -m module`.
 
-    `settings` is its settings class as `module:Class`; `serves` says whether others find it at a socket.
+    `settings` is its settings class as `module:Class`; `serves` says whether others find it at a socket;
+    one that `ends` has done its work when it exits with 0, and is not started again.
     """
 
     name: str
     module: str
     settings: str
     serves: bool = True
+    ends: bool = False
 
     def settings_class(self) -> type[MeshSettings]:
         """The class that reads this process's environment."""
@@ -52,4 +54,4 @@ PARTS = (
     Part("alert", "services.alert", "services.alert.settings:AlertSettings"),
     Part("gateway", "gateway", "gateway.settings:GatewaySettings", serves=False),
 )
-PILOT = Part("pilot", "edge", "edge.settings:EdgeSettings", serves=False)
+PILOT = Part("pilot", "edge", "edge.settings:EdgeSettings", serves=False, ends=True)

@@ -12,7 +12,11 @@ import time
 from pathlib import Path
 
 from cli.ending import problem, why
+from cli.local import spec
 from cli.pilot import PilotRun, _live
+from cli.processes import PARTS
+from cli.processes import PILOT as PILOT_PART
+from mesh.settings import MeshSettings
 
 # A pilot that says when it can be stopped, and how often it is.
 PILOT = """
@@ -99,3 +103,10 @@ def test_only_the_last_life_of_a_process_explains_its_end(tmp_path: Path) -> Non
     )
     assert problem(log) == ""
     assert problem(tmp_path / "absent.log") == ""
+
+
+def test_a_pilot_that_is_done_is_not_started_again(tmp_path: Path) -> None:
+    """`ovr up` restarts what dies; a pilot whose recordings have ended would play them once more."""
+    settings = MeshSettings(home=tmp_path)
+    assert spec(PILOT_PART, settings).once
+    assert not any(spec(part, settings).once for part in PARTS)
