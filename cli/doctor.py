@@ -120,6 +120,21 @@ def _models() -> Iterator[Finding]:
             yield Finding(entry.name, State.OK, f"{entry.kind} {entry.version}, sha256 as it should be")
 
 
+def _registry() -> Iterator[Finding]:
+    """Only where one is set: models need none."""
+    from mesh.errors import MeshError
+    from mesh.settings import ConfigError, load
+    from vision.registry.settings import RegistrySettings
+
+    try:
+        registry = load(RegistrySettings).registry()
+        if registry is not None:
+            yield Finding("model registry", State.OK, f"answers, has {len(registry.names())} models")
+    except (MeshError, ConfigError) as error:
+        mend = "start it, or unset OVR_MLFLOW; what was fetched before serves meanwhile"
+        yield Finding("model registry", State.BROKEN, str(error), mend)
+
+
 def _capture() -> Iterator[Finding]:
     import av
 
@@ -202,6 +217,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python,
     _engines,
     _models,
+    _registry,
     _capture,
     _places,
     _configuration,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from mesh.errors import Kind, MeshError
@@ -19,6 +21,7 @@ from vision.registry.port import ModelReference, ModelVersion, Registry
 from vision.registry.publish import publish
 
 MLFLOW = "OVR_TEST_MLFLOW"
+_OURS = "tiny-"
 
 
 @dataclass
@@ -104,14 +107,23 @@ class MemoryRegistry:
             raise MeshError(Kind.UNAVAILABLE, "REGISTRY_UNAVAILABLE", "it is down")
 
 
-def mlflow() -> MlflowRegistry:
-    """The server of OVR_TEST_MLFLOW."""
-    return MlflowRegistry(os.environ[MLFLOW])
+@contextmanager
+def mlflow() -> Iterator[MlflowRegistry]:
+    """The server of OVR_TEST_MLFLOW; the models that the body registers are removed after it."""
+    registry = MlflowRegistry(os.environ[MLFLOW])
+    before = set(registry.names())
+    try:
+        yield registry
+    finally:
+        for name in {name for name in registry.names() if name.startswith(_OURS)} - before:
+            path = f"{os.environ[MLFLOW]}/api/2.0/mlflow/registered-models/delete"
+            httpx.request("DELETE", path, json={"name": name}).raise_for_status()
+        registry.close()
 
 
 def unique() -> str:
     """A model's name that nobody else uses."""
-    return f"tiny-{uuid.uuid4().hex[:12]}"
+    return f"{_OURS}{uuid.uuid4().hex[:12]}"
 
 
 def model(folder: Path, name: str, release: str, recall: float | None = 0.9, **changes: Any) -> Manifest:

@@ -28,9 +28,8 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
         return
     if why := missing((MLFLOW,)):
         pytest.fail(why) if required() else pytest.skip(why)
-    server = mlflow()
-    yield server
-    server.close()
+    with mlflow() as server:
+        yield server
 
 
 @pytest.fixture

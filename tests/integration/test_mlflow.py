@@ -47,9 +47,8 @@ BRIGHT = vision.picture((2, 1))
 @pytest.fixture
 def registry() -> Iterator[MlflowRegistry]:
     """The real server."""
-    server = mlflow()
-    yield server
-    server.close()
+    with mlflow() as server:
+        yield server
 
 
 def request(image: Image) -> detector_pb2.DetectRequest:
