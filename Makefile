@@ -51,7 +51,7 @@ $(DEV): requirements/dev.txt requirements/build.txt pyproject.toml | .venv/pyven
 	$(UV) pip install --python $(BIN)/python --quiet --no-deps --build-constraints requirements/build.txt -e .
 	@touch $@ $(DEFAULT)
 
-# In an environment of its own: it is 550 MB, and nothing of ours imports it but the training.
+# In an environment of its own: it is 590 MB, and nothing of ours imports it but the training.
 $(MLFLOW): requirements/mlflow.txt | $(UV)
 	$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .uv/mlflow
 	$(UV) pip install --python .uv/mlflow/bin/python --require-hashes -r requirements/mlflow.txt
