@@ -19,7 +19,8 @@ from storage.log.kafka_polling import Messages, Polling
 from storage.log.port import Record, TailRecord
 from storage.log.values import Values
 
-_CURSOR = re.compile(r"([\w+/-]{8})\.([\w-]+)", re.ASCII)
+_CURSOR = re.compile(r"([\w-]{8})\.([\w-]+)", re.ASCII)
+_URL_SAFE = str.maketrans("+/", "-_")
 _ASK_SECONDS = 5.0
 _REMEMBERED_IDS = 10_000
 _ID_CHARS = 8
@@ -121,7 +122,7 @@ _Bounds = dict[int, tuple[int, int]]
 def _topic_id(admin: AdminClient, name: str) -> str:
     """What tells a topic from a later one of the same name."""
     future = admin.describe_topics(TopicCollection([name]), request_timeout=_ASK_SECONDS)[name]
-    return str(future.result().topic_id)[:_ID_CHARS]
+    return str(future.result().topic_id)[:_ID_CHARS].translate(_URL_SAFE)
 
 
 def _bounds(consumer: Consumer, name: str) -> _Bounds:
