@@ -98,7 +98,12 @@ class SchemaRegistry:
             raise MeshError(Kind.FAILED_PRECONDITION, "SCHEMA_INCOMPATIBLE", f"{path}: {response.text}")
         if response.is_error:
             raise _unavailable(f"{path}: HTTP {response.status_code}")
-        answer: dict[str, Any] = response.json()
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise _unavailable(f"{path}: the answer is no JSON") from error
+        if not isinstance(answer, dict):
+            raise _unavailable(f"{path}: the answer is no object")
         return answer
 
 
