@@ -47,7 +47,9 @@ async def main(settings: SearchIndexerSettings, process: Process) -> int:
         stack.push_async_callback(reader.close)
         only = consumer(settings, reader, log, index, process.telemetry)
         sweeps = retention(settings, index)
-        return await consume(settings, process, [only], sweeps, {"log": log.check, "search": index.check})
+        return await consume(
+            settings, process, [only], sweeps, {"log": log.check, "search": index.check_writable}
+        )
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class SearchReader(Protocol):
         query."""
 
     async def check(self) -> None:
-        """Return if the index answers now, for readiness."""
+        """Return if the index answers now, for the readiness of who searches."""
 
 
 class SearchIndex(SearchReader, Protocol):
@@ -89,6 +89,9 @@ class SearchIndex(SearchReader, Protocol):
 
     async def finish_renewal(self) -> None:
         """Forget the old generation with all that it alone holds."""
+
+    async def check_writable(self) -> None:
+        """Return if the index can be written now, for the readiness of who indexes."""
 
     async def close(self) -> None:
         """Give everything back."""

@@ -174,6 +174,10 @@ class SqliteSearchIndex:
         """See the port."""
         await self._database.check()
 
+    async def check_writable(self) -> None:
+        """See the port."""
+        await self._database.check()
+
     async def close(self) -> None:
         """See the port."""
         await self._database.close()

@@ -260,8 +260,13 @@ async def test_a_token_of_another_query_is_refused(index):
 
 
 async def test_check_answers(open_search):
-    """A working index is ready."""
-    await (await open_search()).check()
+    """A working index is ready to be searched and to be written."""
+    index = await open_search()
+    await index.check()
+    await index.check_writable()
+    await index.index([event("AAA")])
+    await index.check()
+    await index.check_writable()
 
 
 @pytest.mark.parametrize(

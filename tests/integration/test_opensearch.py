@@ -93,7 +93,7 @@ async def test_nothing_is_written_before_the_template_is_there(settings: Storage
     what makes the template."""
     bare = settings.model_copy(update={"opensearch_index": f"{settings.opensearch_index}bare"})
     index = await opening.open_search(bare)
-    for attempt in (index.check(), index.index([event()])):
+    for attempt in (index.check_writable(), index.index([event()])):
         with pytest.raises(MeshError, match="ovr storage init") as caught:
             await attempt
         assert caught.value.kind is Kind.FAILED_PRECONDITION
@@ -117,6 +117,27 @@ async def test_a_month_is_an_index_behind_aliases(settings: StorageSettings, ind
     await index.delete_older_than(datetime(2026, 4, 1, tzinfo=START.tzinfo))
     assert set(await client.indices.get(index=f"{name}-*")) == {f"{name}-2026.04-1"}
     await client.close()
+
+
+async def test_a_full_disk_is_told(settings: StorageSettings, index: OpenSearchIndex) -> None:
+    """Months that OpenSearch makes read-only, as it does when a disk is full, are not ready to be written and
+    do not lose what is; searches go on. Room on the disk mends it."""
+    await index.index([first := event("P1")])
+    await index.check_writable()
+    client, name = connect(settings), f"{settings.opensearch_index}-*"
+    await client.indices.put_settings(index=name, body={"index.blocks.read_only_allow_delete": True})
+    second = event("P2", at=START + timedelta(seconds=1))
+    for attempt in (index.check_writable(), index.index([second])):
+        with pytest.raises(MeshError) as caught:
+            await attempt
+        assert caught.value.kind is Kind.UNAVAILABLE
+    await index.check()
+    assert await found(index) == [first.event_id]
+    await client.indices.put_settings(index=name, body={"index.blocks.read_only_allow_delete": None})
+    await client.close()
+    await index.index([second])
+    await index.check_writable()
+    assert await found(index) == [second.event_id, first.event_id]
 
 
 async def test_what_can_never_be_indexed_is_invalid(index: OpenSearchIndex, log: SqliteLog) -> None:

@@ -193,12 +193,22 @@ class OpenSearchIndex:
         await self._indices.drop(await self._indices.old())
 
     async def check(self) -> None:
-        """See the port: every month can be read and written, and new ones can be made."""
-        await self._indices.check_prepared()
+        """See the port: every month is there as a whole."""
         with translated():
             health = await self._client.cluster.health(index=f"{self._name}-*")
         if health["status"] == "red":
             raise unavailable("a month is not there as a whole")
+
+    async def check_writable(self) -> None:
+        """See the port: months can be made, and no disk is so full that OpenSearch has stopped writing."""
+        await self.check()
+        await self._indices.check_prepared()
+        with translated():
+            blocked = await self._client.indices.get_settings(
+                index=f"{self._name}-*", name="index.blocks.read_only*"
+            )
+        if any(about["settings"] for about in blocked.values()):
+            raise unavailable("a month is read-only: is a disk full?")
 
     async def close(self) -> None:
         """See the port."""
