@@ -48,10 +48,11 @@ async def bucket(days: int = 90, **more: object) -> AsyncIterator[StorageSetting
     try:
         yield settings
     finally:
-        await asyncio.to_thread(_remove, client, settings.s3_bucket)
+        await asyncio.to_thread(remove_bucket, client, settings.s3_bucket)
 
 
-def _remove(client, name: str) -> None:
+def remove_bucket(client, name: str) -> None:
+    """Remove a bucket with all that is in it."""
     names = [DeleteObject(item.object_name) for item in client.list_objects(name, recursive=True)]
     assert list(client.remove_objects(name, names)) == []
     client.remove_bucket(name)
