@@ -55,6 +55,10 @@ class EventWriterSettings(ConsumerSettings):
     model_config = SettingsConfigDict(env_prefix="OVR_EVENT_WRITER_")
     service: ClassVar[str] = "event-writer"
 
+    max_batch: int = Field(
+        default=2000, ge=1, le=10_000, description="Records handled with one commit, at most."
+    )
+
 
 class SearchIndexerSettings(ConsumerSettings):
     """Settings of the search indexer, which takes events from the log into the search index."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Literal
 from uuid import UUID
 
@@ -32,6 +32,8 @@ from storage.postgres import Postgres, uuid_of
 from storage.settings import StorageSettings
 
 _DELETE_CHUNK = 5000
+# TimescaleDB 2.13 dies of a COPY into a compressed chunk (its issue 6540), and compresses after two weeks.
+_COPIED = timedelta(days=10)
 
 
 class PostgresEventStore:
@@ -59,7 +61,8 @@ class PostgresEventStore:
         await self._prepare(rows)
         # In one order everywhere, so that two writers of the same events never wait for each other.
         ordered = sorted(rows, key=_id)
-        new = None if self._meets_known else await self._copy(ordered)
+        young = min(row.best_seen_at for row in rows) > datetime.now(timezone.utc) - _COPIED
+        new = await self._copy(ordered) if young and not self._meets_known else None
         if new is None:
             new = int(await self._database.fetch_one(sql.WRITE, *zip(*ordered, strict=True)))
             self._meets_known = new < len(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -13,6 +13,7 @@ from storage.events.port import Bucket, CameraStatus, EventFilter, GroupBy, Node
 from tests.builders.events import START, event, event_id
 
 ANY = EventFilter()
+NOW = datetime.now(timezone.utc)
 
 
 def minutes(count: float) -> timedelta:
@@ -32,11 +33,12 @@ async def test_an_unknown_id_is_none(open_events):
     assert await (await open_events()).get(event_id()) is None
 
 
-async def test_writing_again_is_harmless(open_events):
+@pytest.mark.parametrize("at", [START, NOW])
+async def test_writing_again_is_harmless(open_events, at):
     """A duplicate, in the same batch or later, from any process, is not stored again and not counted as
     new."""
     store, other = await open_events(), await open_events()
-    one, two = event("AA"), event("BB")
+    one, two = event("AA", at=at), event("BB", at=at)
     assert await store.write([one, one]) == 1
     assert await other.write([one, two]) == 1
     assert sum(await asyncio.gather(store.write([one, two]), other.write([two, one]))) == 0
@@ -44,11 +46,12 @@ async def test_writing_again_is_harmless(open_events):
     assert (await store.list_cameras(10)).cameras[0].events == 2
 
 
-async def test_writers_side_by_side_store_each_event_once(open_events):
+@pytest.mark.parametrize("at", [START, NOW])
+async def test_writers_side_by_side_store_each_event_once(open_events, at):
     """Whatever batches of the same events writers of several processes write at once, in whatever order, each
     event is new once, and the cameras' counts say so."""
     stores = [await open_events() for _ in range(3)]
-    events = [event(at=START + minutes(number), camera=f"cam-{number % 4}") for number in range(60)]
+    events = [event(at=at + minutes(number), camera=f"cam-{number % 4}") for number in range(60)]
     batches = [events[start : start + 20] for start in (0, 10, 20, 30, 40)]
     writes = [store.write(batch[::way]) for store in stores for batch in batches for way in (1, -1)]
     assert sum(await asyncio.gather(*writes)) == 60

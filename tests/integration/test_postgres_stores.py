@@ -26,7 +26,7 @@ from storage.log.port import PLATE_EVENTS, PLATE_EVENTS_DLQ
 from storage.log.sqlite import SqliteLog
 from tests.builders import postgres
 from tests.builders.engines import needs
-from tests.builders.events import START, event
+from tests.builders.events import event
 from tests.builders.postgres import execute, fetch_one, settings_of
 from tests.builders.relay import Relay
 
@@ -114,6 +114,23 @@ async def test_old_weeks_go_whole_and_the_counts_follow(dsn: str, store: Postgre
     assert [camera.events for camera in (await store.list_cameras(10)).cameras] == [5, 5]
     assert await fetch_one(dsn, "SELECT count(*) FROM plate_events") == 10
     assert await store.delete_older_than(now - timedelta(days=9.5)) == 0
+
+
+async def test_late_events_go_into_compressed_chunks(dsn: str, store: PostgresEventStore) -> None:
+    """With the extension, events that come after their time was compressed are stored, found and deleted, and
+    those that were there are known."""
+    if await fetch_one(dsn, NATIVE):
+        pytest.skip("needs TimescaleDB")
+    past = datetime.now(timezone.utc) - timedelta(days=60)
+    events = [event(at=past + timedelta(days=n % 9), camera=f"cam-{n % 2}") for n in range(40)]
+    await store.write(events)
+    await execute(dsn, "SELECT compress_chunk(chunk, true) FROM show_chunks('plate_events') AS chunk")
+    late = event(at=past + timedelta(days=4))
+    assert await store.write([late, *events[:5]]) == 1
+    assert await store.get(late.event_id) == late
+    assert await store.get(events[7].event_id) == events[7]
+    assert await store.delete_older_than(past + timedelta(days=30)) == 41
+    assert [camera.events for camera in (await store.list_cameras(10)).cameras] == [0, 0]
 
 
 async def persist(store: EventStore, events: Sequence[PlateEvent]) -> None:
@@ -211,10 +228,11 @@ class World:
     def __init__(self, log: SqliteLog, consumer: Consumer[PlateEvent], store: PostgresEventStore) -> None:
         self.log, self.consumer, self.store = log, consumer, store
         self.sent: list[PlateEvent] = []
+        self.began = datetime.now(timezone.utc)
 
     async def append(self, count: int) -> None:
         """Put so many more on the log."""
-        events = [event(at=START + timedelta(seconds=len(self.sent) + n)) for n in range(count)]
+        events = [event(at=self.began + timedelta(seconds=len(self.sent) + n)) for n in range(count)]
         await self.log.append(PLATE_EVENTS, [encode_event(e, "") for e in events])
         self.sent += events
 
