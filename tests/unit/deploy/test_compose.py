@@ -198,12 +198,10 @@ def test_edge_services_share_their_frames() -> None:
 def test_everybody_is_scraped_where_they_listen() -> None:
     """Prometheus looks for services that are there, and finds our pages at the ports that the image sets."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8"))
-    targets = {
-        target
-        for job in config["scrape_configs"]
-        for group in job["static_configs"]
-        for target in group["targets"]
-    }
+    targets: set[str] = set()
+    for job in config["scrape_configs"]:
+        targets |= {target for group in job.get("static_configs", ()) for target in group["targets"]}
+        targets |= {f"{dns['names'][0]}:{dns['port']}" for dns in job.get("dns_sd_configs", ())}
     assert {target.partition(":")[0] for target in targets} - {"localhost"} <= SERVICES.keys()
     image = (ROOT / "Dockerfile").read_text("utf-8")
     ports = dict(re.findall(r"OVR_(\w+)_METRICS_PORT=(\d+)", image))
