@@ -13,8 +13,8 @@ import openvino as ov
 
 from vision.port import Tensor, VisionError
 
-OFTEN = 24
-"""A shape that came this many times is worth a third of a second to compile the network for it alone."""
+OFTEN = 100
+"""A shape that came this many times has cost about as much as compiling the network for it alone, 0.3 s."""
 OWN_SHAPES = 8
 """At most this many shapes get a network of their own, some ten megabytes each."""
 
