@@ -7,7 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 
 from mesh.errors import Kind, MeshError
 from storage.log.kafka_client import KafkaAddress, failure
@@ -19,6 +26,7 @@ T = TypeVar("T")
 
 _ASK_SECONDS = 5.0
 _LAG_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _LOST = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -39,11 +47,11 @@ class KafkaLogReader:
         self._polling = Polling(f"kafka-{group}", self._fetch)
         self._rewind = False
         # Of each partition held, known to the polling thread alone: the offset committed (None: never), the
-        # one that comes next, the oldest that is kept.
+        # one that comes next, the bounds of what is kept.
         self._unknown: set[int] = set()
         self._committed: dict[int, int | None] = {}
         self._next: dict[int, int | None] = {}
-        self._low: dict[int, int] = {}
+        self._bounds: dict[int, tuple[int, int]] = {}
         self._looked = 0.0
         self._skipped = 0
 
@@ -79,10 +87,13 @@ class KafkaLogReader:
 
     def _begin_at_the_end(self) -> None:
         known = self._consumer.list_topics(self._topic, timeout=_ASK_SECONDS).topics[self._topic]
-        partitions = [TopicPartition(self._topic, number) for number in known.partitions]
+        partitions = [self._place(number) for number in known.partitions]
         fresh = [tp for tp in self._consumer.committed(partitions, timeout=_ASK_SECONDS) if tp.offset < 0]
-        for partition in fresh:
-            partition.offset = self._watermarks(partition.partition)[1]
+        for place in fresh:
+            bounds = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
+            if bounds is None:
+                raise MeshError(Kind.UNAVAILABLE, "LOG_UNAVAILABLE", f"Kafka did not say where {place} ends")
+            place.offset = bounds[1]
         if not fresh:
             return
         try:
@@ -116,7 +127,7 @@ class KafkaLogReader:
     def _learn(self) -> None:
         if not self._unknown:
             return
-        asked = [TopicPartition(self._topic, number) for number in self._unknown]
+        asked = [self._place(number) for number in self._unknown]
         for found in self._consumer.committed(asked, timeout=_ASK_SECONDS):
             offset = found.offset if found.offset >= 0 else None
             self._committed[found.partition] = self._next[found.partition] = offset
@@ -127,7 +138,7 @@ class KafkaLogReader:
         self._messages.forget()
         for number, offset in self._committed.items():
             place = OFFSET_BEGINNING if offset is None else offset
-            self._consumer.seek(TopicPartition(self._topic, number, place))
+            self._consumer.seek(self._place(number, place))
             self._next[number] = offset
         self._rewind = False
 
@@ -144,9 +155,7 @@ class KafkaLogReader:
     def _commit(self, ends: dict[int, int]) -> None:
         held = {number: end for number, end in ends.items() if number in self._committed}
         offsets = [
-            TopicPartition(self._topic, number, end)
-            for number, end in held.items()
-            if end > (self._committed[number] or 0)
+            self._place(number, end) for number, end in held.items() if end > (self._committed[number] or 0)
         ]
         try:
             done = self._consumer.commit(offsets=offsets, asynchronous=False) if offsets else []
@@ -167,34 +176,34 @@ class KafkaLogReader:
         self._rewind = True
 
     async def lag(self) -> int:
-        """See the port: of the partitions this member holds, asked anew every few seconds and kept up from
-        what it fetches in between."""
+        """See the port: of the partitions this member holds. Kafka is asked every few seconds, and what is
+        fetched in between counts; where it does not answer, the last answer stands, so that one broker's
+        outage does not hold up what the others have."""
         return await self._polling.call(self._lag)
 
     def _lag(self) -> int:
-        anew = time.monotonic() - self._looked > _LAG_SECONDS
+        if time.monotonic() - self._looked > _LAG_SECONDS:
+            self._looked = time.monotonic()
+            self._look()
         lag = 0
         for number, committed in self._committed.items():
-            low, high = self._watermarks(number, anew=anew)
-            lag += max(0, high - max(low, committed or 0))
-        if anew:
-            self._looked = time.monotonic()
+            low, high = self._bounds.get(number, (0, 0))
+            fetched = self._consumer.get_watermark_offsets(self._place(number), cached=True) or (0, 0)
+            lag += max(0, max(high, fetched[1]) - max(low, committed or 0))
         return lag
 
-    def _watermarks(self, number: int, *, anew: bool = True) -> tuple[int, int]:
-        """The oldest offset that is kept, and the one that the next record will have."""
-        place = TopicPartition(self._topic, number)
-        low, high = self._low.get(number), -1
-        if not anew and low is not None:
-            _, high = self._consumer.get_watermark_offsets(place, cached=True) or (low, -1)
-        if low is None or high < 0:
-            found = _asked(lambda: self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS))
+    def _look(self) -> None:
+        for number in self._committed:
+            try:
+                found = self._consumer.get_watermark_offsets(self._place(number), timeout=_LOOK_SECONDS)
+            except KafkaException:
+                found = None
             if found is None:
-                why = f"Kafka did not say where {self._topic}/{number} ends"
-                raise MeshError(Kind.UNAVAILABLE, "LOG_UNAVAILABLE", why)
-            low, high = found
-            self._low[number] = low
-        return low, high
+                return  # rather than wait as long for each of the others
+            self._bounds[number] = found
+
+    def _place(self, number: int, offset: int = OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(self._topic, number, offset)
 
     def skipped(self) -> int:
         """See the port."""
@@ -220,7 +229,7 @@ class KafkaLogReader:
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for place in partitions:
             self._unknown.discard(place.partition)
-            for known in (self._committed, self._next, self._low):
+            for known in (self._committed, self._next, self._bounds):
                 known.pop(place.partition, None)
 
 
