@@ -33,6 +33,8 @@ READY_KEY = "checks/ready"
 
 _THREADS = 16
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject"})
+_REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NotImplemented"})
+"""What no further try can change."""
 _DELETE_BATCH = 1000
 
 
@@ -191,7 +193,10 @@ def _translated(work: Callable[[], T]) -> T:
                 "BUCKET_MISSING",
                 f"images: there is no bucket {error.bucket_name}; `ovr storage init` makes it",
             ) from error
-        raise _unavailable(f"{error.code}: {error.message}") from error
+        why = f"{error.code}: {error.message}"
+        if error.code in _REFUSALS:
+            raise MeshError(Kind.FAILED_PRECONDITION, "IMAGES_REFUSED", f"images: {why}") from error
+        raise _unavailable(why) from error
     except InvalidResponseError as error:
         raise _unavailable("the answer is none of S3") from error
     except MinioException as error:

@@ -246,6 +246,19 @@ async def _lag(seconds: float) -> float:
     return worst
 
 
+async def test_a_wrong_key_is_told_at_once(settings: StorageSettings) -> None:
+    """A key that MinIO does not know is not tried again: the store says that it is refused."""
+    store = await opening.open_images(settings.model_copy(update={"s3_access_key": "nobody"}))
+    item, data = picture(b"refused")
+    began = time.monotonic()
+    for attempt in (store.check(), store.put(item.key, data, item.media_type)):
+        with pytest.raises(MeshError, match="InvalidAccessKeyId") as caught:
+            await attempt
+        assert caught.value.kind is Kind.FAILED_PRECONDITION
+    assert time.monotonic() - began < 5
+    await store.close()
+
+
 async def test_a_short_outage_is_not_seen(settings: StorageSettings, relay: Relay) -> None:
     """Uploads that fall into a second without MinIO are tried again within their deadline and end well."""
     near = s3.connect(settings, address=f"http://127.0.0.1:{relay.port}")
