@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +14,18 @@ import asyncpg
 import pytest
 
 from mesh.errors import Kind, MeshError
+from storage.alerts.port import (
+    Alert,
+    AlertFilter,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Fired,
+    Firing,
+    MatchKind,
+    Severity,
+)
+from storage.alerts.postgres import PostgresAlertStore
 from storage.events.port import CameraStatus, EventFilter, NodeStatus
 from storage.events.postgres import PostgresEventStore
 from storage.migrations.roles import let_in
@@ -169,6 +184,29 @@ async def test_the_reader_can_only_read(dsn: str) -> None:
         assert await refused(reader, statement), statement
 
 
+async def test_the_alert_role_keeps_alerts_and_nothing_else(dsn: str) -> None:
+    """The alert service's role does all that the alert service does, and sees no event store."""
+    role = await login(dsn, "ovr_alert")
+    store = await PostgresAlertStore.open(settings_of(role))
+    one = event()
+    alert = Alert(
+        "00000000-0000-5000-8000-000000000001", "r1", "Rule", Severity.INFO, one, "AB12CDE", MatchKind.EXACT,
+        one.best_seen_at, deliveries=(Delivery("mail"),),
+    )  # fmt: skip
+    assert await store.fire([Firing(alert, "AB12CDE")]) == [Fired.NEW]
+    (due,) = await store.claim(one.best_seen_at, timedelta(seconds=5), 10)
+    await store.record(Attempt(due.alert.alert_id, "mail", DeliveryState.DELIVERED, "", one.best_seen_at))
+    assert await store.acknowledge(alert.alert_id, "ann", "", one.best_seen_at) is not None
+    changes = await store.changes(10)
+    await store.forget(changes[-1].sequence)
+    await store.check()
+    assert len((await store.list_alerts(AlertFilter(), 10)).alerts) == 1
+    assert await store.delete_older_than(one.best_seen_at + timedelta(days=1)) == 1
+    await store.close()
+    for table in ("plate_events", "cameras", "analytics.secret"):
+        assert await refused(role, f"SELECT * FROM {table}"), table
+
+
 async def test_dashboards_see_pseudonyms_and_no_plate(dsn: str) -> None:
     """Metabase's role reads counts and pseudonyms, the same for the same plate; not the plates, nor the
     secret that would tell them."""
@@ -210,3 +248,37 @@ async def test_a_password_is_never_a_short_or_foreign_one(dsn: str) -> None:
             await let_in(connection, role, password)
         assert caught.value.kind is Kind.INVALID
     await connection.close()
+
+
+async def test_ovr_db_does_it_by_command() -> None:
+    """The command migrates, says what is there, lets a role in by the password in a file, takes migrations
+    back, and says by its exit code that some are missing."""
+    async with postgres.empty_database() as dsn:
+
+        async def ovr(*words: str) -> tuple[int | None, str]:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "cli", "db", *words),
+                env={**os.environ, "OVR_DATABASE": dsn},
+                stdout=asyncio.subprocess.PIPE,
+            )
+            said, _ = await process.communicate()
+            return process.returncode, said.decode()
+
+        assert (await ovr("status"))[0] == 1
+        code, said = await ovr("migrate")
+        assert code == 0
+        assert "applied 0001 roles" in said
+        assert await ovr("migrate") == (0, "up to date\n")
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("only for tests\n")
+            file.flush()
+            assert (await ovr("login", f"ovr_reader={file.name}"))[0] == 0
+        parts = urlsplit(dsn)
+        reader = parts._replace(netloc=f"ovr_reader:only%20for%20tests@{parts.hostname}:{parts.port}")
+        assert await fetch_one(urlunsplit(reader), "SELECT count(*) FROM plate_events") == 0
+        code, said = await ovr("rollback", "--yes")
+        assert (code, said) == (0, "took back 0009 mlflow\n")
+        code, said = await ovr("status")
+        assert code == 1
+        assert "not applied" in said
