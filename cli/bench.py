@@ -80,13 +80,12 @@ def report_table(reports: Sequence[SetReport]) -> Table:
     """The reports as people read them; shares in percent."""
     view = Table(box=None, pad_edge=False)
     columns = ("set", "way", "pictures", "plates", "recall", "precision", "exact", "O=0", "O=0 I=1", "chars")
-    for name in (*columns, "false reads", "ECE", "ms"):
+    for name in (*columns, "false reads", "ECE", "ms", "CPU ms"):
         view.add_column(name, justify="left" if name in ("set", "way") else "right")
     for r in reports:
         shares = (r.recall, r.precision, r.exact, r.exact_o0, r.exact_o0_i1, r.characters)
         cells = ["" if share is None else f"{100 * share:.1f}" for share in shares]
         error = "" if r.calibration_error is None else f"{r.calibration_error:.3f}"
-        view.add_row(
-            r.name, r.way, str(r.pictures), str(r.plates), *cells, str(r.false_reads), error, f"{r.ms:.1f}"
-        )
+        times = (f"{r.ms:.1f}", f"{r.cpu_ms:.1f}")
+        view.add_row(r.name, r.way, str(r.pictures), str(r.plates), *cells, str(r.false_reads), error, *times)
     return view

@@ -40,7 +40,7 @@ class PictureResult:
     """One picture: its labelled plates, and what was read.
 
     `claims`: each read's confidence and whether it stands at a labelled plate (IoU >= 0.5). `strays`: text
-    and confidence of the reads that touch none.
+    and confidence of the reads that touch none. `seconds` it took, and `busy` seconds of processors.
     """
 
     path: Path
@@ -48,6 +48,7 @@ class PictureResult:
     claims: tuple[tuple[float, bool], ...]
     strays: tuple[tuple[str, float], ...]
     seconds: float
+    busy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class SetReport:
     stand at a labelled plate (low where not every plate is labelled). `exact`, `exact_o0`, `exact_o0_i1`:
     texts exactly right, O counted as 0, also I as 1. `characters`: 1 - edits / characters of the labels.
     `false_reads`: reads from `threshold` on where no plate is labelled. `calibration_error`: expected, of
-    the reads at labelled plates. `ms`: mean per picture.
+    the reads at labelled plates. `ms`: mean per picture; `cpu_ms`: the same of processor time, of all
+    threads, which other work on the machine hardly changes.
     """
 
     name: str
@@ -75,6 +77,7 @@ class SetReport:
     false_reads: int
     calibration_error: float | None
     ms: float
+    cpu_ms: float
 
 
 def evaluate(
@@ -91,10 +94,10 @@ def evaluate(
     results = []
     for picture in labelled.pictures:
         image = load_picture(picture.path)
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         reads = read(image)
-        seconds = time.perf_counter() - start
-        result = judge(picture, reads, seconds, anywhere=labelled.crops)
+        seconds, busy = time.perf_counter() - start, time.process_time() - busy
+        result = judge(picture, reads, seconds, busy=busy, anywhere=labelled.crops)
         results.append(result)
         if failures is not None and _failed(result):
             _draw_failure(failures / labelled.name, image, picture, reads)
@@ -103,7 +106,12 @@ def evaluate(
 
 
 def judge(
-    picture: LabelledPicture, reads: Sequence[PictureRead], seconds: float, *, anywhere: bool = False
+    picture: LabelledPicture,
+    reads: Sequence[PictureRead],
+    seconds: float,
+    *,
+    busy: float = 0.0,
+    anywhere: bool = False,
 ) -> PictureResult:
     """Hold a picture's reads against its labels; `anywhere`: the surest read counts, wherever it is."""
     plates = tuple(_judge_plate(label, reads, anywhere) for label in picture.plates)
@@ -116,6 +124,7 @@ def judge(
         claims,
         tuple((read.plate.text, read.plate.confidence) for read in strays if read.plate.text),
         seconds,
+        busy,
     )
 
 
@@ -183,6 +192,7 @@ def summarise(name: str, way: str, results: Sequence[PictureResult], threshold: 
             [(plate.confidence, plate.text == plate.label) for plate in texts if plate.text]
         ),
         ms=1e3 * float(np.mean([result.seconds for result in results])) if results else 0.0,
+        cpu_ms=1e3 * float(np.mean([result.busy for result in results])) if results else 0.0,
     )
 
 
