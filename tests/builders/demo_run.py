@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,10 +33,12 @@ PROCESSES = {
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What one run printed, where its files lie, and when it ran, seconds since the epoch."""
+    """What one run printed, where its files lie, the ports of its metrics pages, and when it ran, seconds
+    since the epoch."""
 
     stdout: str
     home: Path
+    ports: Mapping[str, int]
     started: float
     ended: float
 
@@ -93,7 +95,7 @@ def demo_run(home: Path, ports: dict[str, int], timeout: float = 240.0) -> Itera
         process = subprocess.Popen(argv, env=env, stdout=output, stderr=subprocess.STDOUT, text=True)
         try:
             text = _until_it_stays(process, output, started + timeout)
-            run = DemoRun(text, home / "demo", started, time.time())
+            run = DemoRun(text, home / "demo", ports, started, time.time())
             for _ in range(_QUESTIONS):
                 httpx.get(f"{run.gateway}/v1/events", timeout=30).raise_for_status()
                 time.sleep(1)  # the next scrape sees another number

@@ -88,3 +88,16 @@ def test_the_dashboards_find_passes(demo: DemoRun) -> None:
     for query in asked:
         filled = query.replace("$event", demo.event_id)
         assert demo.trace_id in found_by(re.sub(r"\$camera\b", ".*", filled), demo), query
+
+
+def test_a_histogram_leads_to_traces(demo: DemoRun) -> None:
+    """The exemplars on a metrics page are traces that Tempo has: what Grafana makes its points of."""
+    trace_of(demo.trace_id)
+    page = httpx.get(
+        f"http://127.0.0.1:{demo.ports['ingest']}/metrics", headers={"Accept": "application/openmetrics-text"}
+    )
+    named = re.findall(r'ovr_ingest_delay_seconds_bucket\{.*# \{trace_id="([0-9a-f]{32})"\}', page.text)
+    assert named
+    for trace_id in set(named):
+        answer = httpx.get(f"{os.environ['OVR_TEST_TEMPO']}/api/traces/{trace_id}", timeout=30)
+        assert answer.status_code == 200
