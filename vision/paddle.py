@@ -1,8 +1,9 @@
 """PaddleOCR's `TextRecognition` as a reader (extra `paddle`).
 
-Not run on this project's own machines: PaddlePaddle is larger than the default install may be. Written to
-PaddleOCR 3's interface: `TextRecognition(model_name, model_dir).predict(images)` gives a `rec_text` and
-`rec_score` for each image. It says no more of single characters, so a read's confidence is spread over them.
+PaddlePaddle is larger than the default install may be, and models of its own format were not run on this
+project's machines; a folder with an `inference.onnx` needs PaddleOCR 3.5 and ONNX Runtime only, and was run.
+`TextRecognition(model_name, model_dir).predict(images)` gives a `rec_text` and `rec_score` for each image. It
+says no more of single characters, so a read's confidence is spread over them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from plates.event import ModelInfo, PlateRead
 from plates.text import normalise
+from vision.ctc import ALPHABET
 from vision.manifest import sha256_of
+from vision.plate_line import HEIGHT, WIDTH
 from vision.port import Image, VisionError
 
 ENGINE = "paddle"
@@ -32,7 +36,10 @@ class PaddleReader:
             raise VisionError(f"the engine paddle is not installed here: {error}") from error
         try:
             self._model: Any = TextRecognition(
-                model_name=model_name, model_dir=str(model_dir) if model_dir else None, device=device
+                model_name=model_name,
+                model_dir=str(model_dir) if model_dir else None,
+                device=device,
+                **_options(model_dir),
             )
         except (RuntimeError, ValueError, OSError, KeyError) as error:
             raise VisionError(
@@ -53,6 +60,16 @@ def read_of(text: str, score: float) -> PlateRead:
     plain = normalise(text)
     confidence = min(1.0, max(0.0, score)) if plain else 0.0
     return PlateRead(plain, confidence, (), legibility=confidence)
+
+
+def _options(folder: Path | None) -> dict[str, object]:
+    """An ONNX file is run by ONNX Runtime; ours takes every line stretched to one shape."""
+    if folder is None or not (folder / "inference.onnx").is_file():
+        return {}
+    description = yaml.safe_load((folder / "inference.yml").read_text("utf-8"))
+    characters = description.get("PostProcess", {}).get("character_dict")
+    shape = {"input_shape": (3, HEIGHT, WIDTH)} if characters == list(ALPHABET) else {}
+    return {"engine": "onnxruntime", **shape}
 
 
 def _version() -> str:

@@ -39,8 +39,8 @@ from vision.pp_ocr import locate
 SAMPLES = 1200
 """Pictures to calibrate with."""
 
-MODEL_NAME = "PP-OCRv5_mobile_rec"
-"""PaddleOCR's name for models that are prepared and decoded like this one."""
+MODEL_NAME = "PP-OCRv6_small_rec"
+"""PaddleOCR's name for the architecture."""
 
 
 def load_recogniser(checkpoint: Path) -> LineRecogniser:
@@ -89,6 +89,7 @@ def export(network: LineRecogniser, temperature: float, out: Path) -> None:
             tensor.CopyFrom(numpy_helper.from_array(weights.pop(name), tensor.name))
     if weights:
         raise ValueError(f"weights that the graph does not have: {', '.join(weights)}")
+    del model.graph.value_info[:]  # shapes of the classes that are gone
     model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = len(ALPHABET) + 1
     halve_weights(model)
     del model.metadata_props[:]
@@ -124,7 +125,7 @@ def main() -> None:
     parser.add_argument("--line", type=Path, default=Path("training/reader/line.yaml"))
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--paddle", type=Path, help="write PaddleOCR's inference.yml here")
+    parser.add_argument("--paddle", type=Path, help="write PaddleOCR's inference.yml to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     line = load_line_config(arguments.line)
