@@ -83,7 +83,7 @@ def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
 
 def _pair(first: ReaderEngine, second: ReaderEngine) -> ReaderEngine:
     if isinstance(second, LineReader):
-        return EnsembleReader(first, second, ALWAYS, (0.5, 1.0))
+        return EnsembleReader(first, second, ALWAYS, (0.3, 1.0))
     return EnsembleReader(first, second)
 
 
