@@ -181,9 +181,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--database", default=os.environ.get("OVR_TEST_POSTGRES", ""), help="may make databases"
     )
-    parser.add_argument("--rows", type=int, default=4000, help="rows a turn")
+    parser.add_argument("--rows", type=int, default=8000, help="rows a turn")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch", type=int, default=1000, help="records handled with one commit")
+    parser.add_argument("--batch", type=int, default=2000, help="records handled with one commit")
     given = parser.parse_args()
     reached = asyncio.run(main(given.database, given.rows, given.rounds, given.batch))
     sys.exit(0 if reached >= AIM else 1)
