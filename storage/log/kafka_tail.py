@@ -23,16 +23,20 @@ _CURSOR = re.compile(r"([\w-]{8})\.([\w-]+)", re.ASCII)
 _URL_SAFE = str.maketrans("+/", "-_")
 _ASK_SECONDS = 5.0
 _REMEMBERED_IDS = 10_000
+_LOOK_BACK = 256
+"""Records of each partition before the cursor whose ids a tail learns: one that goes on where another ended
+must not give again what was appended twice around there."""
 _ID_CHARS = 8
 
 
 class KafkaLogTail:
     """`storage.log.port.LogTail`. Records of one key come in order; a record whose id this tail has given
-    lately is left out."""
+    lately, or that stands shortly before its cursor, is left out."""
 
     def __init__(
         self, consumer: Consumer, values: Values, topic: str, topic_id: str, offsets: dict[int, int]
     ) -> None:
+        """The consumer may stand before `offsets`: the records up to there are only learnt from."""
         self._consumer = consumer
         self._topic_id = topic_id
         self._next = dict(sorted(offsets.items()))
@@ -57,8 +61,14 @@ class KafkaLogTail:
         name = address.prefix + topic
         try:
             topic_id = _topic_id(admin, name)
-            offsets = _start(_bounds(consumer, name), topic_id, cursor)
-            consumer.assign([TopicPartition(name, number, offset) for number, offset in offsets.items()])
+            bounds = _bounds(consumer, name)
+            offsets = _start(bounds, topic_id, cursor)
+            consumer.assign(
+                [
+                    TopicPartition(name, number, max(bounds[number][0], offset - _LOOK_BACK))
+                    for number, offset in offsets.items()
+                ]
+            )
         except KafkaException as error:
             consumer.close()
             raise failure(error) from error
@@ -80,8 +90,11 @@ class KafkaLogTail:
         while not given:
             found = await self._polling.poll(max_records, max(0.0, deadline - loop.time()))
             for record, id in found:
+                known = self._known(id)
+                if record.offset < self._next[record.partition]:
+                    continue  # looked back at
                 self._next[record.partition] = record.offset + 1
-                if not self._known(id):
+                if not known:
                     given.append(TailRecord(record, self.cursor))
             if not found:
                 break

@@ -441,6 +441,20 @@ async def test_a_tail_leaves_out_what_another_process_appended_again(stack, addr
     assert tail.cursor == (await log.tail(PLATE_EVENTS)).cursor
 
 
+async def test_a_tail_leaves_out_what_the_one_before_it_gave(stack, address):
+    """A watcher who goes on from a cursor is not given again an event that was appended twice around it."""
+    log, other = await opened(stack, address), await opened(stack, address)
+    (record, last) = by_camera(2)
+    tail = await log.tail(PLATE_EVENTS, "0")
+    await log.append(PLATE_EVENTS, [record])
+    (given,) = await tail.poll(10, 5)
+    await other.append(PLATE_EVENTS, [record])
+    await other.append(PLATE_EVENTS, [last])
+    resumed = await log.tail(PLATE_EVENTS, given.cursor)
+    found = [item.record.headers["event-id"] for item in await resumed.poll(10, 5)]
+    assert found == [last.headers["event-id"]]
+
+
 async def test_a_producer_that_gave_up_is_replaced(stack, address):
     """After a fatal error what waited fails or arrives, nothing hangs, and the next append works."""
     log = await opened(stack, address)
