@@ -1,6 +1,6 @@
 """Train the line recogniser on from PP-OCR's weights; stops and goes on from its last checkpoint.
 
-python -m training.reader.finetune --config training/reader/line.yaml
+python -m training.reader.finetune --config training/reader/line.yaml [--start CHECKPOINT]
 """
 
 from __future__ import annotations
@@ -109,6 +109,12 @@ class LineTrainer:
         self.round, self.step, self.earlier = state["round"], state["step"], state["elapsed"]
         self.started = time.monotonic()
 
+    def start(self, path: Path) -> None:
+        """Begin anew from the averaged weights of a checkpoint instead of PP-OCR's."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["average"])
+        self.average.load_state_dict(state["average"])
+
     def run(self) -> None:
         """Train until the time is up."""
         with tqdm(initial=self.step, unit="step", mininterval=20) as bar:
@@ -166,6 +172,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, default=Path("training/reader/line.yaml"))
+    parser.add_argument("--start", type=Path, help="begin from the averaged weights of this checkpoint")
     arguments = parser.parse_args()
     config = load_line_config(arguments.config)
     torch.set_num_threads(config.threads)
@@ -173,6 +180,8 @@ def main() -> None:
     trainer = LineTrainer(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if trainer.checkpoint.exists():
         trainer.resume()
+    elif arguments.start is not None:
+        trainer.start(arguments.start)
     trainer.run()
 
 
