@@ -99,6 +99,7 @@ class Detector:
         waits.
         """
         try:
+            self._batcher.admit(frame.camera_id)
             ready = await self._prepare(frame, min_score)
             queued = time.monotonic()
             answer = await self._batcher.submit(ready, frame.camera_id)

@@ -89,6 +89,7 @@ class Reader:
         """
         camera = crops[0].camera_id
         try:
+            self._batcher.admit(camera)
             images = await self._open(crops)
             queued = time.monotonic()
             answers = await _together([self._batcher.submit(image, camera) for image in images])
