@@ -110,7 +110,9 @@ def build_engine(onnx: Path, out: Path, logger: Any) -> None:
     builder = trt.Builder(logger)
     if not hasattr(trt.BuilderFlag, "FP16"):
         raise VisionError(f"TensorRT {trt.__version__} builds no FP16 engine from this ONNX; use version 10")
-    network = builder.create_network(0)
+    # TensorRT 8 reads ONNX only into networks that name their batch; 10 knows no others
+    explicit_batch = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+    network = builder.create_network(0 if explicit_batch is None else 1 << int(explicit_batch))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(onnx)):
         faults = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
