@@ -86,14 +86,9 @@ def _python() -> Iterator[Finding]:
 def _engines() -> Iterator[Finding]:
     engines = (
         ("openvino", "openvino", State.BROKEN, "make setup"),
-        (
-            "onnxruntime",
-            "onnxruntime",
-            State.ABSENT,
-            "pip install 'ovr-alpr[onnx]'",
-        ),
-        ("tensorrt", "tensorrt", State.ABSENT, "only on NVIDIA GPUs: pip install 'ovr-alpr[jetson]'"),
-        ("paddleocr", "paddleocr", State.ABSENT, "pip install 'ovr-alpr[paddle]', to read with PaddleOCR"),
+        ("onnxruntime", "onnxruntime", State.ABSENT, ".uv/bin/uv pip install -e '.[onnx]'"),
+        ("tensorrt", "tensorrt", State.ABSENT, "only on NVIDIA GPUs: docs/jetson.md"),
+        ("paddleocr", "paddleocr", State.ABSENT, ".uv/bin/uv pip install -e '.[paddle]'"),
     )
     for name, module, otherwise, mend in engines:
         if importlib.util.find_spec(module) is None:
@@ -141,7 +136,7 @@ def _capture() -> Iterator[Finding]:
     codecs = [name for name in ("h264", "hevc", "mjpeg", "av1") if name in av.codecs_available]
     yield Finding("pyav", State.OK, f"decodes {', '.join(codecs)}")
     if importlib.util.find_spec("gi") is None:
-        mend = "only for GStreamer capture: apt-get install gstreamer1.0-plugins-good, pip install PyGObject"
+        mend = "for GStreamer: apt-get install gstreamer1.0-plugins-good, .uv/bin/uv pip install PyGObject"
         yield Finding("gstreamer", State.ABSENT, "no PyGObject; PyAV captures", mend)
     else:
         yield Finding("gstreamer", State.OK, "PyGObject is installed")

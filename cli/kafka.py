@@ -39,14 +39,15 @@ def init(
     """
     from mesh.errors import MeshError
     from mesh.settings import load
-    from storage.log.kafka_admin import TopicPlan, make_topics, register_schemas
-    from storage.log.kafka_client import address_of
-    from storage.log.registry import open_registry
     from storage.settings import StorageSettings
 
     settings = load(StorageSettings)
     if not settings.kafka:
         fail("OVR_KAFKA is not set: the log is SQLite, and needs no preparation")
+    from storage.log.kafka_admin import TopicPlan, make_topics, register_schemas
+    from storage.log.kafka_client import address_of
+    from storage.log.registry import open_registry
+
     try:
         address = address_of(settings)
         for topic, made in make_topics(address, TopicPlan(partitions, replication, days)).items():

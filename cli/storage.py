@@ -67,7 +67,7 @@ def policy() -> None:
     import json
 
     from mesh.settings import load
-    from storage.images.buckets import policy
+    from storage.images.policy import policy
     from storage.settings import StorageSettings
 
     print(json.dumps(policy(load(StorageSettings).s3_bucket), indent=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from minio import Minio
 from minio.commonconfig import ENABLED, Filter
@@ -16,6 +15,7 @@ from minio.sseconfig import SSEConfig
 from urllib3.exceptions import HTTPError
 
 from mesh.errors import Kind, MeshError
+from storage.images.policy import policy
 from storage.s3 import Key
 
 ARTIFACTS_BUCKET = "mlflow-artifacts"
@@ -47,24 +47,6 @@ def let_in(admin: MinioAdmin, key: Key, bucket: str) -> None:
         admin.policy_add(bucket, policy=policy(bucket))
         admin.user_add(key.name, key.secret)
         admin.policy_set(bucket, user=key.name)
-
-
-def policy(bucket: str) -> dict[str, Any]:
-    """The least that a key needs to work with a bucket, as a policy of S3: no making or removing of buckets,
-    no change of their retention."""
-    statements: list[dict[str, Any]] = [
-        {
-            "Effect": "Allow",
-            "Action": ["s3:GetBucketLocation", "s3:GetLifecycleConfiguration", "s3:ListBucket"],
-            "Resource": [f"arn:aws:s3:::{bucket}"],
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-            "Resource": [f"arn:aws:s3:::{bucket}/*"],
-        },
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _make(client: Minio, bucket: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from storage.settings import CLIENTS
 from synth.scene import render_scene
 
 COMMANDS = (
@@ -204,3 +207,27 @@ def test_doctor_looks_at_everything(ovr: CliRunner) -> None:
     assert findings["python"]["state"] == "ok"
     assert findings["yolo11n-plate"]["state"] == "ok"
     assert findings["mesh"]["state"] == "absent"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("kafka init", "OVR_KAFKA is not set"),
+        ("storage init", "neither OVR_S3 nor OVR_OPENSEARCH is set"),
+        ("storage policy", "s3:GetObject"),
+        ("db status", "OVR_DATABASE is not set"),
+        ("dlq ls", "letter"),
+    ],
+)
+def test_commands_of_engines_speak_without_their_clients(tmp_path: Path, command: str, says: str) -> None:
+    """Without the clients of the engines, as by default, each says what is missing or does its work."""
+    hidden = dict.fromkeys(CLIENTS.values())
+    run = f"import sys; sys.modules.update({hidden}); from cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", run, *command.split()],
+        capture_output=True,
+        text=True,
+        env={"OVR_HOME": str(tmp_path), "COLUMNS": "100"},
+    )
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
