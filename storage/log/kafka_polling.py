@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from storage.log.kafka_producer import HEADER_RECORD_ID
 from storage.log.port import Record
@@ -90,19 +90,26 @@ class Messages:
         self._values = values
         self._topic = topic
         self._messages: list[Message] = []
+        self._behind: KafkaError | None = None
 
     def fetch(self, max_records: int, timeout: float) -> None:
         """Have the next messages, unless there are some that were not given; waits `timeout` seconds for the
         first. Raises KafkaException."""
         if self._messages:
             return
+        if self._behind is not None:
+            error, self._behind = self._behind, None
+            raise KafkaException(error)
         first = self._consumer.poll(timeout)
         rest = self._consumer.consume(max_records - 1, 0) if first is not None and max_records > 1 else []
         found = [first, *rest] if first is not None else []
         self._messages = [message for message in found if message.error() is None]
-        for message in found:
-            if not self._messages and (error := message.error()) is not None:
-                raise KafkaException(error)  # beside messages it waits: it comes again while it lasts
+        for error in filter(None, (message.error() for message in found)):
+            if not self._messages:
+                raise KafkaException(error)
+            # Said once: the partition then stands still. Other errors come again while they last.
+            if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                self._behind = error
 
     def records(self) -> list[tuple[Record, str]]:
         """What was fetched, each with its id. UNAVAILABLE if a schema cannot be had now: then they stay."""

@@ -129,6 +129,8 @@ class KafkaLogReader:
             return
         asked = [self._place(number) for number in self._unknown]
         for found in self._consumer.committed(asked, timeout=_ASK_SECONDS):
+            if found.error is not None:
+                raise KafkaException(found.error)
             offset = found.offset if found.offset >= 0 else None
             self._committed[found.partition] = self._next[found.partition] = offset
         self._unknown.clear()
