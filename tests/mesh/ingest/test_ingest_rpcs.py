@@ -151,14 +151,18 @@ async def test_more_than_the_credit_ends_the_stream(mesh, stub):
     stream = stub.Publish()
     await stream.write(hello())
     answers = [await stream.read()]
+
+    async def keep_what_comes() -> None:
+        while True:
+            answers.append(await stream.read())
+
     with closing(sqlite3.connect(mesh.home / "log.db", isolation_level=None)) as other:
         # While nothing can be stored, no ack renews the credit, and no write meets the end of the stream.
         other.execute("BEGIN IMMEDIATE")
         for number in range(24):
             await stream.write(published(event(), number))
     with pytest.raises(MeshError) as caught:
-        while True:
-            answers.append(await stream.read())
+        await keep_what_comes()
     assert (caught.value.kind, caught.value.reason) == (Kind.EXHAUSTED, "CREDIT_EXCEEDED")
     acks = [answer.ack for answer in answers if answer.HasField("ack")]
     assert [ack.result for ack in acks] == [ingest_pb2.ACK_RESULT_STORED] * 4
