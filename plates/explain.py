@@ -98,11 +98,12 @@ def _reason(plate: Plate, char: str, raw: str, posterior: CharPosterior, votes: 
     if probability >= _SURE or rival is None:
         return f"The pixels show {char}{f': {support}' if support else ''}."
     instead = (
-        f"{rival.char} ({rival.probability:.0%})"
+        f"{rival.char} ({_percent(rival.probability)})"
         if rival.char
-        else f"no character at all ({rival.probability:.0%})"
+        else f"no character at all ({_percent(rival.probability)})"
     )
-    return f"The pixels favour {char} ({probability:.0%}) over {instead}{f'; {support}' if support else ''}."
+    favour = f"The pixels favour {char} ({_percent(probability)}) over {instead}"
+    return f"{favour}; {support}." if support else f"{favour}."
 
 
 def _summary(event: PlateEvent, plate: Plate) -> str:
@@ -111,9 +112,14 @@ def _summary(event: PlateEvent, plate: Plate) -> str:
     form = f", as {plate.format}" if plate.format else ""
     verdict = "was read" if event.outcome is Outcome.READ else "is only a guess"
     changed = "" if plate.raw_text == plate.text else f"; the pixels alone said {plate.raw_text or 'nothing'}"
-    return f"{plate.text} {verdict} with confidence {plate.confidence:.0%} from {many}{form}{changed}."
+    return f"{plate.text} {verdict} with confidence {_percent(plate.confidence)} from {many}{form}{changed}."
 
 
 def _without_plate(event: PlateEvent) -> str:
     reason = event.reason.value.replace("_", " ").lower()
     return f"No plate: the pass ended as {event.outcome.value.replace('_', ' ')} ({reason})."
+
+
+def _percent(share: float) -> str:
+    """Nothing is certain here, so neither 0 nor 100."""
+    return "above 99%" if share > 0.99 else "below 1%" if share < 0.01 else f"{share:.0%}"

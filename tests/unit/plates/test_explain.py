@@ -50,3 +50,11 @@ def test_every_fused_plate_can_be_explained() -> None:
         explained = explain(replace(event(), plate=plate))
         assert "".join(c.char for c in explained.characters) == plate.text
         assert all(c.reason.endswith(".") for c in explained.characters)
+
+
+def test_no_summary_claims_certainty() -> None:
+    """A confidence that rounds to 100% is told as above 99%."""
+    sure = fused(*(read("AB12CDE", 0.999) for _ in range(6)), regions=("gb",)).plate
+    summary = explain(replace(event(), plate=replace(sure, confidence=0.9996))).summary
+    assert "above 99%" in summary
+    assert "100%" not in summary
