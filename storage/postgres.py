@@ -4,6 +4,7 @@ and errors as `mesh.errors.MeshError`."""
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ STATEMENT_SECONDS = 10.0
 SILENCE_SECONDS = 12.0
 SWEEP_SECONDS = 600.0
 
+_HOST = r"(?:\[[^\]]+\]|[^][/?#@:,]*)(?::\d{1,5})?"
+_ADDRESS = re.compile(rf"postgres(?:ql)?://(?:[^/?#@]*@)?{_HOST}(?:,{_HOST})*(?:[/?].*)?")
 _NOT_MIGRATED = {"42P01", "42703", "42883", "3F000"}  # undefined table, column, function, schema
 # The one rule of our tables that a value can break; the others of its class come of moving partitions.
 _NOT_NULL = "23502"
@@ -43,15 +46,11 @@ class Postgres:
     async def open(cls, settings: StorageSettings) -> Postgres:
         """A pool on the database of the settings. Connects to nothing yet: a server that is away is met, and
         waited out, where it is used. FAILED_PRECONDITION for an address that is none."""
-        if not settings.database.startswith(("postgresql://", "postgres://")):
-            raise _unusable("begins with neither postgresql:// nor postgres://")
         limit = f"{STATEMENT_SECONDS * 1000:.0f}"
         pool = asyncpg.create_pool(
-            settings.database,
-            password=secret(settings.database_password, settings.database_password_file) or None,
+            **login(settings),
             min_size=0,
             max_size=settings.database_connections,
-            timeout=CONNECT_SECONDS,
             command_timeout=SILENCE_SECONDS,
             server_settings={
                 "application_name": f"ovr {settings.service}",
@@ -129,6 +128,18 @@ class Conditions:
     def where(self) -> str:
         """All of them as a WHERE clause; empty for none."""
         return f" WHERE {' AND '.join(self._where)}" if self._where else ""
+
+
+def login(settings: StorageSettings) -> dict[str, Any]:
+    """What every connection to the settings' database is made with. FAILED_PRECONDITION for an address that
+    is none; it is not shown, for it may hold a password."""
+    if _ADDRESS.fullmatch(settings.database) is None:
+        raise _unusable("not postgresql://USER@HOST:PORT/NAME; in a password, / ? # @ are %2F %3F %23 %40")
+    return {
+        "dsn": settings.database,
+        "password": secret(settings.database_password, settings.database_password_file) or None,
+        "timeout": CONNECT_SECONDS,
+    }
 
 
 def uuid_of(text: str) -> UUID | None:

@@ -20,8 +20,8 @@ from importlib.resources import files
 import asyncpg
 
 from mesh.errors import Kind, MeshError
-from storage.postgres import CONNECT_SECONDS, translated
-from storage.settings import StorageSettings, secret
+from storage.postgres import CONNECT_SECONDS, login, translated
+from storage.settings import StorageSettings
 
 _FILE = re.compile(r"(\d{4})_([a-z_]+)(?:\.(native|timescale))?\.(up|down)\.sql")
 _LOCK = 0x6F76725F  # "ovr_"
@@ -77,10 +77,7 @@ class Migrator:
         `storage.postgres`, and FAILED_PRECONDITION if it was migrated by a later version."""
         with translated():
             connection = await asyncpg.connect(
-                settings.database,
-                password=secret(settings.database_password, settings.database_password_file) or None,
-                timeout=CONNECT_SECONDS,
-                server_settings={"application_name": "ovr db", "timezone": "UTC"},
+                **login(settings), server_settings={"application_name": "ovr db", "timezone": "UTC"}
             )
             try:
                 await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
