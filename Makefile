@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integration faults setup setup-dev setup-engines setup-mlflow mlflow format lint types generate breaking secrets image-digests metabase check-deploy sbom dashboards docs bench pins clean
+.PHONY: help demo test test-integration faults setup setup-dev setup-engines setup-mlflow mlflow format lint types generate breaking secrets image-digests metabase check-deploy sbom dashboards docs pins clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
