@@ -27,7 +27,8 @@ from mesh.tls import Stamp, TlsFiles, channel_credentials, files
 OPTIONS = (
     ("grpc.enable_retries", 0),  # retries are ours: they need the deadline and the budget
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # how long an attempt may take: a peer that is far away or busy needs more than the first pause
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 TLS_CHECK_SECONDS = 1.0

@@ -20,6 +20,7 @@ from mesh.server import MeshServer
 from mesh.settings import ConfigError, MeshSettings
 from mesh.testing import Harness, service_of, servicer_of, watch_loop
 from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc
+from tests.builders.relay import Relay
 
 
 @pytest.fixture
@@ -64,6 +65,22 @@ async def test_unary_and_stream_by_socket_and_tcp(mesh: Harness, listen: str) ->
             assert (await stream.read()).index == expected
         await stream.done_writing()
         assert await stream.read() is grpc.aio.EOF
+
+
+async def test_a_peer_that_is_slow_to_take_a_connection_is_waited_for(mesh: Harness) -> None:
+    """What is not sent again does not fail because the peer's first word takes half a second."""
+    servicer = servicer_of(DETECTOR, DetectStream=answer_each)
+    server = await mesh.serve("detector", service_of(DETECTOR, servicer), listen="127.0.0.1:0")
+    host, _, port = server.address.rpartition(":")
+    async with Relay(host, int(port)).running() as relay:
+        relay.hold()
+        async with connect(f"127.0.0.1:{relay.port}", peer="detector") as channel:
+            stream = detector_pb2_grpc.DetectorServiceStub(channel).DetectStream()
+            writing = asyncio.create_task(stream.write(stream_request()))
+            await asyncio.sleep(0.5)
+            relay.mend()
+            await writing
+            assert (await stream.read()).index == 0
 
 
 async def test_an_error_goes_from_servicer_to_problem(mesh: Harness) -> None:
