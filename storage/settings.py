@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
 from mesh.errors import Kind, MeshError
 from mesh.settings import MeshSettings, shared
@@ -90,7 +90,7 @@ class StorageSettings(MeshSettings):
     s3_region: str = Field(
         default="us-east-1", validation_alias=shared("s3_region"), description="Region that S3 says it is."
     )
-    s3_ca: Path | None = Field(
+    s3_ca: FilePath | None = Field(
         default=None,
         validation_alias=shared("s3_ca"),
         description="Authorities to trust for https, PEM; empty: the usual ones.",
@@ -136,7 +136,7 @@ class StorageSettings(MeshSettings):
         validation_alias=shared("opensearch_password_file"),
         description="File with that password, instead.",
     )
-    opensearch_ca: Path | None = Field(
+    opensearch_ca: FilePath | None = Field(
         default=None,
         validation_alias=shared("opensearch_ca"),
         description="Authorities to trust for https, PEM; empty: the usual ones.",

@@ -45,9 +45,14 @@ class KafkaLog:
     async def open(
         cls, address: KafkaAddress, registry: str, event_format: EventFormat = "protobuf"
     ) -> KafkaLog:
-        """Open the log; `registry` is the base address of the Schema Registry."""
+        """Open the log; `registry` is the base address of the Schema Registry. FAILED_PRECONDITION for
+        properties that the clients do not take."""
         client = open_registry(registry, address.properties)
-        return cls(address, client, Values(client, event_format, address.prefix))
+        try:
+            return cls(address, client, Values(client, event_format, address.prefix))
+        except KafkaException as error:
+            client.close()
+            raise failure(error) from error
 
     async def append(self, topic: str, records: Sequence[NewRecord]) -> list[Position]:
         """See the port."""

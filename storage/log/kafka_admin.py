@@ -57,8 +57,11 @@ class TopicPlan:
 def make_topics(address: KafkaAddress, plan: TopicPlan) -> dict[str, bool]:
     """Make the topics that are not there, and give all of them the plan's settings; which were made, by their
     full name. Partitions and replicas of a topic that is there stay as they are: to change them moves
-    data."""
-    admin = AdminClient(address.client())
+    data. FAILED_PRECONDITION for properties that the client does not take."""
+    try:
+        admin = AdminClient(address.client())
+    except KafkaException as error:
+        raise failure(error) from error
     news = [NewTopic(address.prefix + topic, plan.partitions_of(topic), plan.replication) for topic in TOPICS]
     made = {}
     for name, future in admin.create_topics(news, request_timeout=_ASK_SECONDS).items():

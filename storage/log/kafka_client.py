@@ -71,5 +71,7 @@ def failure(error: KafkaError | KafkaException | BufferError) -> MeshError:
         error = error.args[0]
     if isinstance(error, KafkaError) and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         return MeshError(Kind.INVALID, "RECORD_TOO_LARGE", f"Kafka does not take it: {error.str()}")
+    if isinstance(error, KafkaError) and error.code() == KafkaError._INVALID_ARG:
+        return MeshError(Kind.FAILED_PRECONDITION, "PROPERTIES_INVALID", f"Kafka's client: {error.str()}")
     text = f"{error.name()}: {error.str()}" if isinstance(error, KafkaError) else str(error)
     return MeshError(Kind.UNAVAILABLE, "LOG_UNAVAILABLE", f"Kafka: {text}", retry_after=_RETRY_SECONDS)

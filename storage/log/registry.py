@@ -32,12 +32,17 @@ class Schema:
 
 def open_registry(address: str, properties: Mapping[str, str]) -> SchemaRegistry:
     """The registry at `address`; `properties` may hold who asks and which authorities to trust, by the names
-    that Confluent's tools have for them."""
-    return SchemaRegistry(
-        address,
-        login=properties.get("schema.registry.basic.auth.user.info", ""),
-        authorities=properties.get("schema.registry.ssl.ca.location", ""),
-    )
+    that Confluent's tools have for them. FAILED_PRECONDITION for authorities that cannot be read."""
+    authorities = properties.get("schema.registry.ssl.ca.location", "")
+    try:
+        return SchemaRegistry(
+            address,
+            login=properties.get("schema.registry.basic.auth.user.info", ""),
+            authorities=authorities,
+        )
+    except OSError as error:  # ssl.SSLError, too, for a file that holds none
+        message = f"schema.registry.ssl.ca.location={authorities}: {error.strerror or error}"
+        raise MeshError(Kind.FAILED_PRECONDITION, "PROPERTIES_INVALID", message) from error
 
 
 class SchemaRegistry:

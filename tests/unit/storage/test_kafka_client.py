@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from mesh.errors import Kind, MeshError
 from storage.log.kafka_client import address_of, failure
 from storage.log.registry import Schema, open_registry
+from storage.opening import open_log
 from storage.settings import StorageSettings
 from tests.builders.receivers import http_receiver
 
@@ -47,6 +48,16 @@ def test_a_wrong_file_of_properties_is_named_with_its_line(tmp_path: Path) -> No
     gone = StorageSettings(kafka="k:1", schema_registry="http://r:2", kafka_properties=tmp_path / "none")
     with pytest.raises(MeshError, match="none"):
         address_of(gone)
+
+
+@pytest.mark.parametrize(
+    "line", ["no.such.property=1", "security.protocol=odd", "schema.registry.ssl.ca.location=/none.pem"]
+)
+async def test_properties_that_no_client_takes_are_said(tmp_path: Path, line: str) -> None:
+    """A name, a value or a file that is wrong is said in a sentence when the log is opened."""
+    with pytest.raises(MeshError) as caught:
+        await open_log(settings(tmp_path, line))
+    assert (caught.value.kind, caught.value.reason) == (Kind.FAILED_PRECONDITION, "PROPERTIES_INVALID")
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:

@@ -34,6 +34,20 @@ def test_kafka_without_a_schema_registry_is_refused(
     assert "OVR_SCHEMA_REGISTRY" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["OVR_S3_CA", "OVR_OPENSEARCH_CA"])
+def test_authorities_that_are_not_there_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """A file to trust that does not exist is refused at once, not by the first call."""
+    monkeypatch.setenv("OVR_HOME", str(tmp_path))
+    monkeypatch.setenv(name, str(tmp_path / "none.pem"))
+    with pytest.raises(SystemExit):
+        load(StorageSettings)
+    told = capsys.readouterr().err
+    assert name in told
+    assert "none.pem" in told
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 def test_an_endpoint_without_its_client_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
