@@ -60,7 +60,7 @@ class PostgresEventStore:
             return 0
         await self._prepare(rows)
         # In one order everywhere, so that two writers of the same events never wait for each other.
-        ordered = sorted(rows, key=_id)
+        ordered = sorted(rows, key=lambda row: row.event_id)
         young = min(row.best_seen_at for row in rows) > datetime.now(timezone.utc) - _COPIED
         new = await self._copy(ordered) if young and not self._meets_known else None
         if new is None:
@@ -214,19 +214,11 @@ def _counted(rows: Sequence[EventRow]) -> list[tuple[object, ...]]:
     of_camera: dict[str, list[EventRow]] = {}
     for row in rows:
         of_camera.setdefault(row.camera_id, []).append(row)
-    newest = {camera: max(some, key=_closed_at) for camera, some in of_camera.items()}
+    newest = {camera: max(some, key=lambda row: row.closed_at) for camera, some in of_camera.items()}
     return [
         (camera, row.site_id, row.node_id, len(of_camera[camera]), row.closed_at)
         for camera, row in sorted(newest.items())
     ]
-
-
-def _closed_at(row: EventRow) -> datetime:
-    return row.closed_at
-
-
-def _id(row: EventRow) -> str:
-    return row.event_id
 
 
 def _camera(row: asyncpg.Record) -> Camera:
