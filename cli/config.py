@@ -78,7 +78,8 @@ def _print_table(cls: type[MeshSettings], known: set[str]) -> None:
     print("| variable | default | meaning |\n|---|---|---|")
     for name, info in cls.model_fields.items():
         if name not in known:
-            default = "" if info.default in (None, "", ()) else f"`{_shipped(info.default)}`"
+            shown = str(_shipped(info.default))
+            default = "" if shown in ("None", "", "()") else f"`{shown}`"
             print(f"| `{variable(cls, name)}` | {default} | {info.description or ''} |")
 
 
