@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ async def rows(log: Log) -> dict[str, Row]:
 
 async def find(log: Log, places: Collection[str]) -> dict[str, Letter]:
     """Those letters of `places` that there are, by place."""
+    return {letter.place: letter async for letter in _named(log, places)}
+
+
+async def _named(log: Log, places: Collection[str]) -> AsyncIterator[Letter]:
     from storage.log.deadletter import letters
 
-    return {
-        letter.place: letter
-        async for letter in letters(log)
-        if letter.place in places and not letter.replay_of
-    }
+    async for letter in letters(log):
+        if letter.place in places and not letter.replay_of:
+            yield letter
 
 
 def row(letter: Letter) -> Row:
@@ -96,9 +98,9 @@ async def replay(log: Log, places: Collection[str], settings: MeshSettings) -> d
     from storage.log.port import PLATE_EVENTS_DLQ
 
     refused = {}
-    for place, letter in (await find(log, places)).items():
+    async for letter in _named(log, places):  # one by one: all of them may be more than the memory holds
         if why := await _put_back(log, letter, settings):
-            refused[place] = why
+            refused[letter.place] = why
         else:
             await log.append(PLATE_EVENTS_DLQ, [letter.mark()])
     return refused
