@@ -31,8 +31,6 @@ class Part:
         return found
 
 
-_INGEST = "services.ingest"
-
 # In the order in which they start: whom others ask comes first.
 PARTS = (
     Part("detector", "services.detector", "services.detector.settings:DetectorSettings"),

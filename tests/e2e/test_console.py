@@ -42,7 +42,6 @@ ALL_LOADED = (
     "return [...document.querySelectorAll('.card img')].every((i) => i.complete && i.naturalWidth > 0)"
 )
 ALL_BLOBS = "return [...document.querySelectorAll('.card img')].every((i) => i.src.startsWith('blob:'))"
-ANNOUNCED = "return document.getElementById('announce').textContent"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 

@@ -25,7 +25,6 @@ from mesh.testing import watch_loop
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("mesh", "edge", "services", "gateway", "storage", "vision", "cli", "wire", "plates")
-UNITS = ("_seconds", "_bytes", "_total", "_size", "_active", "_ratio", "_frames", "_events", "_passes")
 
 
 def sources() -> list[tuple[Path, str]]:
