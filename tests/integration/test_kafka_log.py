@@ -72,9 +72,12 @@ def on_kafka(address: KafkaAddress, topic: str) -> list[bytes]:
 async def read(reader, count: int, seconds: float = 20.0) -> list[Record]:
     """That many records."""
     found: list[Record] = []
-    async with asyncio.timeout(seconds) if sys.version_info >= (3, 11) else AsyncExitStack():
+
+    async def read_on() -> None:
         while len(found) < count:
-            found += await reader.poll(100, 0.5)
+            found.extend(await reader.poll(100, 0.5))
+
+    await asyncio.wait_for(read_on(), seconds)
     return found
 
 
