@@ -226,7 +226,7 @@ def explain(cls: type[BaseSettings], error: ValidationError) -> Iterator[str]:
         field = str(item["loc"][0])
         name = field if field.startswith("OVR_") else variable(cls, field)
         path = ".".join([name, *map(str, item["loc"][1:])])
-        value = "" if _secret(path) or item["type"] == "missing" else _public(f"={item['input']!r}")
+        value = "" if _secret(path) or item["type"] == "missing" else without_password(f"={item['input']!r}")
         yield f"configuration: {path}{value}: {item['msg']}"
 
 
@@ -234,8 +234,9 @@ def _secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
-def _public(value: str) -> str:
-    return LOGIN.sub(r"\1:***@", value)
+def without_password(text: str) -> str:
+    """A text that may hold an address with a login, for people to see."""
+    return LOGIN.sub(r"\1:***@", text)
 
 
 def table(settings: BaseSettings) -> dict[str, str]:
@@ -243,7 +244,7 @@ def table(settings: BaseSettings) -> dict[str, str]:
     cls = type(settings)
     values = {variable(cls, field): getattr(settings, field) for field in cls.model_fields}
     return {
-        name: "***" if _secret(name) and value else "" if value is None else _public(str(value))
+        name: "***" if _secret(name) and value else "" if value is None else without_password(str(value))
         for name, value in values.items()
     }
 

@@ -13,6 +13,7 @@ from tests.builders.registry import MLFLOW, MemoryRegistry, mlflow, model, only,
 from vision.manifest import FILE_NAME
 from vision.port import VisionError
 from vision.registry.cache import ModelCache
+from vision.registry.mlflow import MlflowRegistry
 from vision.registry.port import MANIFEST_TAG, ModelReference, ModelVersion, Registry, Stage
 from vision.registry.promotion import promote, rollback
 from vision.registry.publish import publish, read_evaluation
@@ -200,6 +201,15 @@ def test_a_version_of_somebody_else_is_not_ours(registry: Registry, tmp_path: Pa
     version = registry.register(name, {"model.bin": file}, {}, {}, {})
     with pytest.raises(MeshError, match="MODEL_NOT_OURS"):
         ModelCache(tmp_path / "cache", registry).obtain(ModelReference(name, version=version.number))
+
+
+def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    """What is wrong with a registry goes into logs."""
+    registry = MlflowRegistry("http://ann:hidden@127.0.0.1:9")
+    with pytest.raises(MeshError, match="MLflow at http://ann:") as caught:
+        registry.names()
+    assert "hidden" not in str(caught.value)
+    registry.close()
 
 
 def test_the_cache_keeps_few(tmp_path: Path, name: str) -> None:

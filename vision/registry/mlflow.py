@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from mesh.errors import Kind, MeshError
+from mesh.settings import without_password
 from vision.registry.port import ModelReference, ModelVersion
 
 _API = "/api/2.0/mlflow/"
@@ -41,9 +42,9 @@ class MlflowRegistry:
     """
 
     def __init__(self, address: str, login: tuple[str, str] | None = None, timeout: float = 10.0) -> None:
-        self._address = address.rstrip("/")
+        self._address = without_password(address)
         limits = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
-        self._client = httpx.Client(base_url=self._address, auth=login, timeout=limits)
+        self._client = httpx.Client(base_url=address, auth=login, timeout=limits)
 
     def close(self) -> None:
         """Close the connections."""

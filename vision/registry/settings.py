@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from mesh.settings import ConfigError, MeshSettings, shared
+from mesh.settings import ConfigError, MeshSettings, shared, without_password
 from vision.registry.cache import ModelCache
 from vision.registry.mlflow import MlflowRegistry
 from vision.registry.port import Registry
@@ -49,7 +49,8 @@ class RegistrySettings(MeshSettings):
             return None
         # Only now: who uses no registered model may have MLFLOW_TRACKING_URI set to anything.
         if not self.mlflow.startswith(("http://", "https://")):
-            raise ConfigError(f"OVR_MLFLOW={self.mlflow}: not the http(s)://HOST:PORT of an MLflow server")
+            address = without_password(self.mlflow)
+            raise ConfigError(f"OVR_MLFLOW={address}: not the http(s)://HOST:PORT of an MLflow server")
         return MlflowRegistry(self.mlflow, (self.mlflow_user, self._password()) if self.mlflow_user else None)
 
     def cache(self) -> ModelCache:
