@@ -4,7 +4,7 @@ those which stay are read without a pause."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from confluent_kafka import (
@@ -87,8 +87,7 @@ class KafkaLogReader:
 
     def _begin_at_the_end(self) -> None:
         known = self._consumer.list_topics(self._topic, timeout=_ASK_SECONDS).topics[self._topic]
-        partitions = [self._place(number) for number in known.partitions]
-        fresh = [tp for tp in self._consumer.committed(partitions, timeout=_ASK_SECONDS) if tp.offset < 0]
+        fresh = [place for place in self._ask_committed(known.partitions) if place.offset < 0]
         for place in fresh:
             bounds = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
             if bounds is None:
@@ -127,13 +126,17 @@ class KafkaLogReader:
     def _learn(self) -> None:
         if not self._unknown:
             return
-        asked = [self._place(number) for number in self._unknown]
-        for found in self._consumer.committed(asked, timeout=_ASK_SECONDS):
-            if found.error is not None:
-                raise KafkaException(found.error)
+        for found in self._ask_committed(self._unknown):
             offset = found.offset if found.offset >= 0 else None
             self._committed[found.partition] = self._next[found.partition] = offset
         self._unknown.clear()
+
+    def _ask_committed(self, numbers: Iterable[int]) -> list[TopicPartition]:
+        found = self._consumer.committed([self._place(number) for number in numbers], timeout=_ASK_SECONDS)
+        for place in found:
+            if place.error is not None:  # whose offset looks as if the group had never committed
+                raise KafkaException(place.error)
+        return found
 
     def _go_back(self) -> None:
         self._learn()
