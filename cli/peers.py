@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.console import fail
@@ -52,6 +53,8 @@ def call(peer: str, ask: Callable[[MeshChannel], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(run())
     except MeshError as error:
         down = error.kind is Kind.UNAVAILABLE
+        if down and target.startswith("unix:") and not Path(target[len("unix:") :]).exists():
+            fail(f"no mesh runs here: there is no {target[len('unix:') :]}; `ovr up` starts one")
         fail(f"{error}; looked at {target}: is the mesh up? `ovr up` starts it" if down else str(error))
     except KeyboardInterrupt:
         raise SystemExit(130) from None

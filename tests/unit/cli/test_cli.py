@@ -146,9 +146,10 @@ def test_run_names_a_source_that_is_not_there(ovr: CliRunner) -> None:
 
 
 def test_search_says_that_no_mesh_runs(ovr: CliRunner) -> None:
-    """Without a mesh the error says where was looked and how to start one."""
+    """Without a mesh the error says where was looked and how to start one, and nothing of gRPC's own."""
     result = ovr.invoke(app, ["search", "AB12"])
     assert result.exit_code == 1
+    assert "failed to connect" not in result.stderr
     assert "query.sock" in result.stderr
     assert "ovr up" in result.stderr
 
