@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +39,8 @@ def _registry() -> Iterator[Registry]:
         registry = load(RegistrySettings).registry()
         if registry is None:
             fail("there is no registry: set OVR_MLFLOW=http://HOST:PORT; `make mlflow` starts a server")
-        yield registry
+        with closing(registry):
+            yield registry
     except (MeshError, VisionError, ConfigError) as error:
         fail(error.message if isinstance(error, MeshError) else str(error))
 

@@ -102,6 +102,9 @@ class MemoryRegistry:
         index = int(version.number) - 1
         found[index] = replace(found[index], tags={**found[index].tags, key: value})
 
+    def close(self) -> None:
+        """See the port."""
+
     def _reach(self) -> None:
         if self.down:
             raise MeshError(Kind.UNAVAILABLE, "REGISTRY_UNAVAILABLE", "it is down")

@@ -103,6 +103,11 @@ class ModelCache:
         except OSError as error:
             self._log.warning("not remembered", model=str(installed), problem=str(error))
 
+    def close(self) -> None:
+        """Close the registry; what is here stays."""
+        if self._registry is not None:
+            self._registry.close()
+
     def _path(self, name: str, digest: str) -> Path:
         return self._folder / name / digest / FILE_NAME
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from vision.detector import YoloDetector
 from vision.ensemble import EnsembleReader
 from vision.models import ModelChoice, open_detector, open_reader
@@ -32,14 +34,12 @@ def open_named_reader(model: str, settings: RegistrySettings) -> ReaderEngine:
 def _choices(model: str, settings: RegistrySettings) -> list[ModelChoice]:
     if SCHEME not in model:
         return [ModelChoice(model)]
-    cache = settings.cache()
     found = []
-    for part in model.split("+"):
-        if not part.startswith(SCHEME):
-            found.append(ModelChoice(part))
-            continue
-        with as_vision_error():
+    with closing(settings.cache()) as cache, as_vision_error():
+        for part in model.split("+"):
+            if not part.startswith(SCHEME):
+                found.append(ModelChoice(part))
+                continue
             installed = cache.obtain(ModelReference.parse(part))
-            name = installed.entry().name
-        found.append(ModelChoice(name, manifest=installed.manifest))
+            found.append(ModelChoice(installed.entry().name, manifest=installed.manifest))
     return found

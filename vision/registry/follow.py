@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -194,14 +194,15 @@ async def engine_for(
         left = iter(found)
         return load(tuple(_named(next(left) if p.startswith(SCHEME) else p) for p in parts))
 
-    follower = Follower(model, references, settings.cache(), open_installed, telemetry, tell)
-    handle = await asyncio.to_thread(follower.start)
-    following = asyncio.create_task(follower.follow_for_ever(handle, settings.model_poll_seconds))
-    try:
-        yield handle
-    finally:
-        following.cancel()
-        await asyncio.wait([following])
+    with closing(settings.cache()) as cache:
+        follower = Follower(model, references, cache, open_installed, telemetry, tell)
+        handle = await asyncio.to_thread(follower.start)
+        following = asyncio.create_task(follower.follow_for_ever(handle, settings.model_poll_seconds))
+        try:
+            yield handle
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
 
 
 def _named(part: Installed | str) -> Named:

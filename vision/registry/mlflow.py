@@ -47,7 +47,7 @@ class MlflowRegistry:
         self._client = httpx.Client(base_url=address, auth=login, timeout=limits)
 
     def close(self) -> None:
-        """Close the connections."""
+        """See the port."""
         self._client.close()
 
     def resolve(self, reference: ModelReference) -> ModelVersion:

@@ -127,6 +127,9 @@ class Registry(Protocol):
     def set_tag(self, version: ModelVersion, key: str, value: str) -> None:
         """Set a tag of a version."""
 
+    def close(self) -> None:
+        """Give back what the registry holds."""
+
 
 @contextmanager
 def as_vision_error() -> Iterator[None]:
