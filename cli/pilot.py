@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ovr.alpr.v1 import event_pb2
 
 LAST_EVENTS_SECONDS = 10.0
+CAMERAS_SECONDS = 2.0
 
 
 class PilotError(Exception):
@@ -46,8 +47,10 @@ async def follow(
     camera: str | None = None,
     realtime: bool = False,
     on_event: Callable[[event_pb2.PlateEvent], None],
+    on_trouble: Callable[[str], None] | None = None,
 ) -> PilotRun:
-    """Run the sources to their end; `on_event` hears of each pass once it is stored. Raises PilotError.
+    """Run the sources to their end; `on_event` hears of each pass once it is stored, `on_trouble` why a
+    camera gives no pictures. Raises PilotError.
 
     SIGINT and SIGTERM stop the pilot, which closes its open passes first; a second one ends it at once.
     The pilot gets a node id of its own, which tells its spool and its passes from any other pilot's here.
@@ -58,7 +61,9 @@ async def follow(
     run = PilotRun()
     async with connect(settings.target("query"), peer="query", settings=settings) as channel:
         seen = asyncio.Event()
-        watch = asyncio.ensure_future(_watch(channel, node, run, on_event, seen))
+        listening = [asyncio.ensure_future(_watch(channel, node, run, on_event, seen))]
+        if on_trouble is not None:
+            listening.append(asyncio.ensure_future(_heed(channel, node, on_trouble)))
         try:
             run.summary = await _fly(settings, node, sources, camera, realtime, run)
             if not run.summary["spool"]["events"]:  # all acknowledged, and no later run has this node id
@@ -67,9 +72,10 @@ async def follow(
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_until(seen, lambda: len(run.events) >= expected), LAST_EVENTS_SECONDS)
         finally:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            for task in listening:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
     return run
 
 
@@ -91,6 +97,27 @@ async def _watch(
             run.events.append(event)
             on_event(event)
             seen.set()
+
+
+async def _heed(channel: MeshChannel, node: str, on_trouble: Callable[[str], None]) -> None:
+    """Tell of cameras that give no pictures, each trouble once, by what their pilot reports."""
+    from mesh.errors import MeshError
+    from ovr.alpr.v1 import query_pb2, query_pb2_grpc
+
+    stub = query_pb2_grpc.QueryServiceStub(channel)
+    told: set[tuple[str, str]] = set()
+    while True:
+        await asyncio.sleep(CAMERAS_SECONDS)
+        try:
+            cameras = (await stub.ListCameras(query_pb2.ListCamerasRequest(page_size=1000))).cameras
+        except MeshError:
+            continue  # who asks in vain asks again; the run does not depend on it
+        for camera in cameras:
+            trouble = (camera.camera_id, camera.status.detail)
+            still = camera.node_id == node and camera.status.state in ("connecting", "stalled", "failed")
+            if still and camera.status.detail and trouble not in told:
+                told.add(trouble)
+                on_trouble(f"{camera.camera_id} {camera.status.state}: {camera.status.detail}")
 
 
 async def watch_events(channel: MeshChannel) -> AsyncIterator[event_pb2.PlateEvent]:

@@ -54,6 +54,10 @@ class Progress:
         self._passes += 1
         self._update()
 
+    def trouble(self, what: str) -> None:
+        """Something goes wrong; it stays on the screen."""
+        self._console.print(Text(what, "yellow"))
+
     def change(self, change: Change) -> None:
         """A process of the mesh has changed its state; what goes wrong stays on the screen."""
         from mesh.supervisor import State

@@ -64,6 +64,7 @@ async def _run(
 ) -> PilotRun:
     from cli.local import local_mesh
     from cli.pilot import PilotError, follow
+    from edge.capture.avsource import without_password
     from mesh.supervisor import SupervisorError
     from wire.event import event_from_wire
 
@@ -81,8 +82,15 @@ async def _run(
             parts = [part for part in PARTS if part.name != "gateway"]
             async with local_mesh(settings, parts=parts, on_change=progress.change) as own:
                 where = "" if own is not None else f" through the mesh in {settings.home.resolve()}"
-                progress.say(f"running {', '.join(sources)}{where}")
-                done = await follow(settings, sources, camera=camera, realtime=realtime, on_event=on_event)
+                progress.say(f"running {', '.join(map(without_password, sources))}{where}")
+                done = await follow(
+                    settings,
+                    sources,
+                    camera=camera,
+                    realtime=realtime,
+                    on_event=on_event,
+                    on_trouble=progress.trouble,
+                )
                 if own is not None:
                     progress.say("stopping the mesh")
                 return done

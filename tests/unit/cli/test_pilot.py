@@ -11,12 +11,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 from cli.ending import problem, why
 from cli.local import spec
-from cli.pilot import PilotRun, _live
+from cli.pilot import PilotRun, _heed, _live
 from cli.processes import PARTS
 from cli.processes import PILOT as PILOT_PART
 from mesh.settings import MeshSettings
+from mesh.testing import Harness
+from ovr.alpr.v1 import ingest_pb2, query_pb2
 
 # A pilot that says when it can be stopped, and how often it is.
 PILOT = """
@@ -110,3 +114,28 @@ def test_a_pilot_that_is_done_is_not_started_again(tmp_path: Path) -> None:
     settings = MeshSettings(home=tmp_path)
     assert spec(PILOT_PART, settings).once
     assert not any(spec(part, settings).once for part in PARTS)
+
+
+async def test_a_camera_without_pictures_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trouble is told once however often it is reported; streaming cameras and other boxes' are not."""
+    monkeypatch.setattr("cli.pilot.CAMERAS_SECONDS", 0.01)
+    asked, told, answers = asyncio.Event(), list[str](), list[query_pb2.ListCamerasResponse]()
+
+    def camera(node: str, name: str, state: str, detail: str) -> query_pb2.Camera:
+        status = ingest_pb2.CameraStatus(camera_id=name, state=state, detail=detail)
+        return query_pb2.Camera(camera_id=name, node_id=node, status=status)
+
+    def cameras(_: query_pb2.ListCamerasRequest) -> query_pb2.ListCamerasResponse:
+        refused = camera("ours", "gate", "connecting", "Connection refused")
+        others = (camera("ours", "exit", "streaming", ""), camera("theirs", "ramp", "failed", "gone"))
+        answers.append(query_pb2.ListCamerasResponse(cameras=[refused, *others]))
+        if len(answers) == 3:
+            asked.set()
+        return answers[-1]
+
+    async with Harness() as mesh:
+        await mesh.neighbour("query", "ovr.alpr.v1.QueryService", ListCameras=cameras)
+        heeding = asyncio.ensure_future(_heed(mesh.connect("query"), "ours", told.append))
+        await asyncio.wait_for(asked.wait(), 10)
+        heeding.cancel()
+    assert told == ["gate connecting: Connection refused"]
