@@ -32,8 +32,11 @@ def accuracy(
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: the labels'.")] = None,
     failures: Annotated[Path | None, typer.Option(help="Draw what was missed or misread in here.")] = None,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Reads from here on can be false reads.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Reads from here on can be false reads; default: what `ovr read` shows."
+        ),
+    ] = None,
     detector: Annotated[
         str, typer.Option(help="A model's name, or models:/NAME@ALIAS; default: the best installed.")
     ] = "",
@@ -51,7 +54,7 @@ def accuracy(
     from mesh.settings import ConfigError, load
     from vision.evaluation import evaluate, summarise
     from vision.labels import load_set
-    from vision.pipeline import PictureReader
+    from vision.pipeline import PictureReader, PipelineSettings
     from vision.port import VisionError
     from vision.registry.choice import open_named_detector, open_named_reader
     from vision.registry.settings import RegistrySettings
@@ -67,7 +70,8 @@ def accuracy(
             )
     except (VisionError, ConfigError) as error:
         fail(str(error))
-    report = summarise(labelled.name, "whole", results, threshold)
+    shown = PipelineSettings().min_confidence if threshold is None else threshold
+    report = summarise(labelled.name, "whole", results, shown)
     if as_json:
         import orjson
 

@@ -61,7 +61,8 @@ def reference() -> None:
     from mesh.settings import MeshSettings
 
     print("# Configuration\n")
-    print("Made by `ovr config reference` from the settings classes; each is an environment variable.\n")
+    print("Made by `ovr config reference` from the settings classes; each is an environment variable.")
+    print("The files in `config/` say in themselves what stands in them.\n")
     print("## Every process\n")
     own = {name for name, info in MeshSettings.model_fields.items() if not info.validation_alias}
     _print_table(MeshSettings, own)
