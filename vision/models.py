@@ -64,7 +64,7 @@ def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
     choice = choice or ModelChoice()
     first, plus, second = choice.name.partition("+")
     if plus:
-        return _pair(open_reader(replace(choice, name=first)), open_reader(replace(choice, name=second)))
+        return pair(open_reader(replace(choice, name=first)), open_reader(replace(choice, name=second)))
     manifest = Manifest.load(choice.manifest)
     installed = [entry.name for entry in manifest.of_kind("reader")]
     if not choice.name and installed:
@@ -81,7 +81,9 @@ def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
     return SlotReader(backend, entry.info(backend.name), entry.regions)
 
 
-def _pair(first: ReaderEngine, second: ReaderEngine) -> ReaderEngine:
+def pair(first: ReaderEngine, second: ReaderEngine) -> EnsembleReader:
+    """Two readers as one: a line reader reads every crop and has the say over the slots of ours, another
+    second reader is asked where the first is unsure."""
     if isinstance(second, LineReader):
         return EnsembleReader(first, second, ALWAYS, (0.3, 1.0))
     return EnsembleReader(first, second)

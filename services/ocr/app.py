@@ -19,10 +19,9 @@ from services.ocr.core import Batching, Reader
 from services.ocr.servicer import FULL_NAME, UNCHECKED, OcrServicer
 from services.ocr.settings import OcrConfig, OcrSettings
 from storage.shadow import ShadowStore
-from vision.ensemble import EnsembleReader
 from vision.frames import FrameOpener
 from vision.handle import Handle
-from vision.models import ModelChoice, open_reader
+from vision.models import ModelChoice, open_reader, pair
 from vision.paddle import PaddleReader
 from vision.port import Image, ReaderEngine, VisionError
 from vision.registry.follow import Named, candidate_for, engine_for, show
@@ -86,7 +85,7 @@ def load_named(config: OcrConfig, parts: tuple[Named, ...]) -> ReaderEngine:
     ]
     if len(engines) > 2:
         raise ConfigError("at most two readers, with a plus between")
-    return engines[0] if len(engines) == 1 else EnsembleReader(engines[0], engines[1])
+    return engines[0] if len(engines) == 1 else pair(engines[0], engines[1])
 
 
 @asynccontextmanager

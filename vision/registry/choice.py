@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from vision.detector import YoloDetector
-from vision.ensemble import EnsembleReader
-from vision.models import ModelChoice, open_detector, open_reader
+from vision.models import ModelChoice, open_detector, open_reader, pair
 from vision.port import ReaderEngine, VisionError
 from vision.registry.port import SCHEME, ModelReference, as_vision_error
 from vision.registry.settings import RegistrySettings
@@ -28,7 +27,7 @@ def open_named_reader(model: str, settings: RegistrySettings) -> ReaderEngine:
     engines = [open_reader(choice) for choice in _choices(model, settings)]
     if len(engines) > 2:
         raise VisionError(f"{model}: at most two readers, with a plus between")
-    return engines[0] if len(engines) == 1 else EnsembleReader(engines[0], engines[1])
+    return engines[0] if len(engines) == 1 else pair(engines[0], engines[1])
 
 
 def _choices(model: str, settings: RegistrySettings) -> list[ModelChoice]:
