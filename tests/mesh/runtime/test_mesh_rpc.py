@@ -294,7 +294,7 @@ async def test_deadlines_shrink_hop_by_hop(mesh: Harness) -> None:
     assert caught.value.kind is Kind.DEADLINE
     assert time.monotonic() - started < 10
     first, second, third = (left or 0 for left in seen)
-    # gRPC reads a deadline off another clock than its caller, some milliseconds away
+    # the wire carries two or three digits of a timeout, rounded up
     assert 3.1 > first > second > third > 0.5
 
 
@@ -315,7 +315,7 @@ async def test_a_call_without_a_deadline_gets_one(mesh: Harness) -> None:
     stub = detector_pb2_grpc.DetectorServiceStub(channel)
     await stub.Detect(detect())
     await _collect(stub.DetectStream(requests()))
-    assert 15.0 < (seen[0] or 0) <= 30.0
+    assert 15.0 < (seen[0] or 0) < 31.0  # the wire carries two or three digits of a timeout, rounded up
     assert seen[1] is None
 
 
