@@ -2,12 +2,12 @@
 
     python -m bench.scaling [--days 7] [--json FILE]
 
-Measures processor time, not the clock, so that other work on the machine matters little: a frame looked at by
-the motion gate, searched, a crop read, an event taken by ingest, written and indexed, on the stores that the
-environment names (OVR_KAFKA, OVR_DATABASE ...; embedded without). Then a model: what stands in `Traffic` is
-assumed, the rest is arithmetic on what was measured. Last a simulation of the log's partitions: cameras of
-very different traffic are hashed onto them as Kafka does, and the busiest one's consumer is away for ten
-minutes.
+Measures the time of our own processes on the processor, not the clock, so that other work on the machine
+matters little: a frame looked at by the motion gate, searched, a crop read, an event taken by ingest, written
+and indexed, on the stores that the environment names (OVR_KAFKA, OVR_DATABASE ...; embedded without). Then a
+model: what stands in `Traffic` is assumed, the rest is arithmetic on what was measured. Last a simulation of
+the log's partitions: cameras of very different traffic are hashed onto them as Kafka does, and the busiest
+one's consumer is away for ten minutes.
 """
 
 from __future__ import annotations
@@ -200,10 +200,9 @@ def catch_up(rate: float, capacity: float, outage: float) -> float:
     return rate * outage / (capacity - rate) if capacity > rate else math.inf
 
 
-def partitions_for(events_a_second: float, costs: Costs) -> int:
-    """Partitions of the log, so that the slower consumer of each is at half of what it can do on average."""
-    slowest = max(costs.write_ms, costs.index_ms)
-    return max(6, math.ceil(events_a_second * slowest * 1e-3 / 0.5))
+def partitions_for(events_a_second: float, consumer_rate: float) -> int:
+    """Partitions of the log, so that the slowest consumer of each is at half of what it can do on average."""
+    return max(6, math.ceil(events_a_second / consumer_rate / 0.5))
 
 
 def main() -> None:
@@ -212,6 +211,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--days", type=float, default=7.0, help="for which the log is kept")
+    parser.add_argument(
+        "--consumer-rate",
+        type=float,
+        default=2_900.0,
+        help="events a second of the slowest consumer: bench.writer and bench.search measure it",
+    )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     cv2.setNumThreads(1)
@@ -227,13 +232,12 @@ def main() -> None:
         print(f"a million events, {name}: {getattr(costs, name) * million:.2f} core hours")
     for cameras in FLEETS:
         need = fleet(cameras, costs, traffic, given.days)
-        partitions = partitions_for(need["events_a_second"], costs)
+        partitions = partitions_for(need["events_a_second"], given.consumer_rate)
         load = partition_load(cameras, partitions)
-        capacity = 1e3 / max(costs.write_ms, costs.index_ms)
         need["partitions"] = partitions
         need["busiest_partition_to_mean"] = float(load.max() * partitions)
         rate = need["events_a_second"] * float(load.max())
-        need["busiest_catches_up_after_10_min_s"] = catch_up(rate, capacity, 600)
+        need["busiest_catches_up_after_10_min_s"] = catch_up(rate, given.consumer_rate, 600)
         found[str(cameras)] = need
         print(f"{cameras:,} cameras:", ", ".join(f"{name} {value:.4g}" for name, value in need.items()))
     if given.json:
