@@ -50,7 +50,9 @@ class DetectorConfig(BaseModel):
     min_score: float = Field(0.25, gt=0, lt=1, description="Objects below it are not returned.")
     max_iou: float = Field(0.5, gt=0, le=1, description="Of two that overlap more, the weaker is dropped.")
     max_batch: int = Field(8, ge=1, le=64, description="Frames of one batch.")
-    max_wait_ms: float = Field(3.0, ge=0, le=1000, description="How long a frame waits for others, ms.")
+    max_wait_ms: float = Field(
+        0.0, ge=0, le=1000, description="How long a frame waits for others while the engine is idle, ms."
+    )
     max_queue: int = Field(64, ge=1, le=4096, description="Frames that wait; more are refused.")
     max_pixels: int = Field(64_000_000, ge=10_000, description="Largest picture that is unpacked, pixels.")
     stream_window: int = Field(8, ge=1, le=64, description="Frames of one stream that are worked on at once.")

@@ -45,7 +45,9 @@ class OcrConfig(BaseModel):
     threads: int = Field(2, ge=1, le=128, description="CPU threads of one inference.")
     streams: int = Field(1, ge=1, le=32, description="Inferences at once.")
     max_batch: int = Field(16, ge=1, le=64, description="Crops of one batch.")
-    max_wait_ms: float = Field(2.0, ge=0, le=1000, description="How long a crop waits for others, ms.")
+    max_wait_ms: float = Field(
+        0.0, ge=0, le=1000, description="How long a crop waits for others while the engine is idle, ms."
+    )
     max_queue: int = Field(256, ge=64, le=4096, description="Crops that wait; more are refused.")
     max_pixels: int = Field(16_000_000, ge=10_000, description="Largest crop that is unpacked, pixels.")
     stream_window: int = Field(8, ge=1, le=64, description="Requests of one stream worked on at once.")
