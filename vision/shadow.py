@@ -23,6 +23,16 @@ SURE = 0.5
 _SAME_IOU = 0.5
 _NICE = 10
 
+
+class Model(Protocol):
+    """An engine, as far as a shadow must know it."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which model it runs."""
+
+
+E = TypeVar("E", bound=Model)
 Answer = TypeVar("Answer")
 Detail = Mapping[str, Any]
 
@@ -64,19 +74,24 @@ class Record(Protocol):
 class Shadow(Generic[Answer]):
     """Runs a candidate on offered pictures, one at a time, in a thread of its own at low priority.
 
-    `ask` gives the candidate's answer to a picture with its model, None while there is no candidate; `differ`
-    says how the candidate's answer (second) differs from production's, None if it does not.
+    `candidate` gives its engine, None while there is none, and `ask` that engine's answer to a picture; one
+    that is in production itself is not asked. `differ` says how the candidate's answer (second) differs from
+    production's, None if it does not.
     """
 
     def __init__(
         self,
-        ask: Callable[[Image], tuple[ModelInfo, Answer] | None],
+        candidate: Callable[[], E | None],
+        ask: Callable[[E, Image], Answer],
         differ: Callable[[Answer, Answer], Detail | None],
         record: Record,
         config: ShadowConfig,
         telemetry: Telemetry,
     ) -> None:
-        self._ask, self._differ, self._record, self._config = ask, differ, record, config
+        self._candidate: Callable[[], Model | None] = candidate
+        self._ask: Callable[[Any, Image], Answer] = ask  # of what `candidate` gives
+        self._differ = differ
+        self._record, self._config = record, config
         self._items = telemetry.counter(names.SHADOW_ITEMS)
         self._random = random.Random()
         self._lock = threading.Lock()
@@ -106,13 +121,13 @@ class Shadow(Generic[Answer]):
 
     def _compare(self, camera: str, image: Image, production: ModelInfo, answer: Answer) -> None:
         try:
-            answered = self._ask(image)
-            if answered is None or answered[0] == production:
+            engine = self._candidate()
+            if engine is None or engine.model == production:
                 return
-            candidate, other = answered
-            detail = self._differ(answer, other)
+            model = engine.model
+            detail = self._differ(answer, self._ask(engine, image))
             jpeg = self._jpeg(image, detail)
-            self._record.add(camera, _digest(image), production, candidate, detail, jpeg)
+            self._record.add(camera, _digest(image), production, model, detail, jpeg)
             self._count("agreed" if detail is None else "disagreed")
         except Exception:  # a candidate may fail in any way: that is counted and said, and harms nobody
             self._count("failed")

@@ -14,7 +14,7 @@ from mesh.server import MeshServer, Service
 from mesh.settings import ConfigError
 from mesh.telemetry import Telemetry
 from ovr.alpr.v1 import detector_pb2_grpc
-from plates.event import Detection, ModelInfo
+from plates.event import Detection
 from services.detector.core import Batching, Detector
 from services.detector.servicer import FULL_NAME, UNCHECKED, DetectorServicer
 from services.detector.settings import DetectorConfig, DetectorSettings
@@ -98,12 +98,13 @@ async def _shadow(
     load = partial(load_named, slight)
     async with candidate_for(config.shadow.model, settings, load, telemetry) as candidate:
 
-        def ask(image: Image) -> tuple[ModelInfo, tuple[Detection, ...]] | None:
-            engine = candidate.current
-            return (engine.model, engine.detect([image])[0]) if engine is not None else None
+        def ask(engine: BatchingDetector, image: Image) -> tuple[Detection, ...]:
+            return engine.detect([image])[0]
 
         with closing(ShadowStore(settings.home, settings.service, config.shadow.keep)) as store:
-            shadow = Shadow(ask, detections_differ, store, config.shadow, telemetry)
+            shadow = Shadow(
+                lambda: candidate.current, ask, detections_differ, store, config.shadow, telemetry
+            )
             with closing(shadow):
                 yield shadow
 

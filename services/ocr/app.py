@@ -14,7 +14,7 @@ from mesh.server import MeshServer, Service
 from mesh.settings import ConfigError
 from mesh.telemetry import Telemetry
 from ovr.alpr.v1 import ocr_pb2_grpc
-from plates.event import ModelInfo, PlateRead
+from plates.event import PlateRead
 from services.ocr.core import Batching, Reader
 from services.ocr.servicer import FULL_NAME, UNCHECKED, OcrServicer
 from services.ocr.settings import OcrConfig, OcrSettings
@@ -100,12 +100,11 @@ async def _shadow(
     load = partial(load_named, slight)
     async with candidate_for(config.shadow.model, settings, load, telemetry) as candidate:
 
-        def ask(crop: Image) -> tuple[ModelInfo, PlateRead] | None:
-            engine = candidate.current
-            return (engine.model, engine.read([crop])[0]) if engine is not None else None
+        def ask(engine: ReaderEngine, crop: Image) -> PlateRead:
+            return engine.read([crop])[0]
 
         with closing(ShadowStore(settings.home, settings.service, config.shadow.keep)) as store:
-            shadow = Shadow(ask, reads_differ, store, config.shadow, telemetry)
+            shadow = Shadow(lambda: candidate.current, ask, reads_differ, store, config.shadow, telemetry)
             with closing(shadow):
                 yield shadow
 
