@@ -41,6 +41,12 @@ class _Entry(Generic[Item, Result]):
     timer: asyncio.TimerHandle | None = field(default=None)
 
 
+def _until(now: float, deadline: float | None) -> float:
+    """The earlier of a deadline and that of the rpc being served; infinite without either."""
+    left = rpc_deadline.remaining()
+    return min(deadline or float("inf"), float("inf") if left is None else now + left)
+
+
 class Batcher(Generic[Item, Result]):
     """Runs items of many callers together.
 
@@ -99,8 +105,7 @@ class Batcher(Generic[Item, Result]):
         item."""
         loop = asyncio.get_running_loop()
         now = time.monotonic()
-        left = rpc_deadline.remaining()
-        limit = min(deadline or float("inf"), float("inf") if left is None else now + left)
+        limit = _until(now, deadline)
         self.admit(key, limit)
         self._make_room(key)
         entry: _Entry[Item, Result] = _Entry(item, key, loop.create_future(), now, limit, inject())
@@ -122,9 +127,7 @@ class Batcher(Generic[Item, Result]):
         """Raise what `submit` would raise at once for a newcomer that has no chance; for callers who have
         work to do before they can submit."""
         now = time.monotonic()
-        if deadline is None:
-            left = rpc_deadline.remaining()
-            deadline = float("inf") if left is None else now + left
+        deadline = _until(now, deadline)
         if self._closed:
             raise self._drop("closed", Kind.UNAVAILABLE, "DRAINING", "is stopping")
         if deadline <= now:
