@@ -160,10 +160,12 @@ class StorageSettings(MeshSettings):
 
 
 def secret(value: SecretStr, file: Path | None) -> str:
-    """A secret by its value or, instead, by the file that holds it. FAILED_PRECONDITION for a file that
-    cannot be read."""
-    if file is None:
-        return value.get_secret_value()
+    """A secret by its value or, instead, by the file that holds it. Errors as `read_secret`."""
+    return value.get_secret_value() if file is None else read_secret(file)
+
+
+def read_secret(file: Path) -> str:
+    """What a file with secrets holds. FAILED_PRECONDITION, which shows nothing of it, if it is unreadable."""
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from pydantic import SecretStr
 
 from mesh.errors import Kind, MeshError
-from storage.settings import StorageSettings, secret
+from storage.settings import StorageSettings, read_secret
 
 MAX_RECORD_BYTES = 80 << 20
 """Largest record: a dead letter holds what an edge box sent, with its pictures (up to 8 of 8 MiB)."""
@@ -54,7 +53,7 @@ def address_of(settings: StorageSettings) -> KafkaAddress:
 def _read_properties(path: Path) -> dict[str, str]:
     """A properties file as Kafka's own tools take it: a KEY=VALUE a line, # before comments."""
     found: dict[str, str] = {}
-    for number, line in enumerate(secret(SecretStr(""), path).splitlines(), 1):
+    for number, line in enumerate(read_secret(path).splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
