@@ -106,7 +106,7 @@ class Deployment:
             os.kill(self.supervisor.pids()[name], number)
 
 
-class EdgeBox:
+class SteadyEdge:
     """A spool and its publisher, fed with events at a steady rate."""
 
     def __init__(self, directory: Path, channel: MeshChannel, ledger: Ledger, seed: int) -> None:
@@ -221,7 +221,7 @@ async def endure(
         try:
             await asyncio.sleep(1.0)  # the watch begins with what comes now
             feeding = asyncio.create_task(
-                EdgeBox(home / "edge", ingest, ledger, seed).run(rate, stop, patience)
+                SteadyEdge(home / "edge", ingest, ledger, seed).run(rate, stop, patience)
             )
             async for outage in outages:
                 await suffer(outage, deployment, control, ledger)
