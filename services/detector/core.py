@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from mesh import names
 from mesh.batching import Batcher
-from mesh.errors import Kind, MeshError
+from mesh.errors import MeshError
 from mesh.payload import FramePayload
+from mesh.pool import BoundedPool
 from mesh.telemetry import Telemetry
 from plates.event import Detection, ModelInfo
 from vision.frames import FrameOpener
@@ -74,10 +76,8 @@ class Detector:
         self._engine = engine
         self._shadow = shadow
         self._opener = opener
-        self._max_queue = batching.max_queue
         self._telemetry = telemetry
-        self._preparing = 0
-        self._prepare_pool = ThreadPoolExecutor(2, "detector-prepare")
+        self._prepare_pool = BoundedPool(2, "detector-prepare", batching.max_queue, "frames")
         self._infer_pool = ThreadPoolExecutor(batching.streams, "detector-infer")
         self._batcher: Batcher[_Ready, _Answer] = Batcher(
             self._run,
@@ -115,16 +115,8 @@ class Detector:
         return Detected(answer.detections, answer.model, 1e3 * answer.seconds, queue_ms)
 
     async def _prepare(self, frame: FramePayload, min_score: float) -> _Ready:
-        if self._preparing >= self._max_queue:
-            message = f"{self._max_queue} frames wait to be opened already"
-            raise MeshError(Kind.EXHAUSTED, "QUEUE_FULL", message, retry_after=0.05)
-        self._preparing += 1
-        try:
-            with self._telemetry.span(names.SPAN_OPEN_FRAME):
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._prepare_pool, self._open, frame, min_score)
-        finally:
-            self._preparing -= 1
+        with self._telemetry.span(names.SPAN_OPEN_FRAME):
+            return await self._prepare_pool.run(partial(self._open, frame, min_score))
 
     def _open(self, frame: FramePayload, min_score: float) -> _Ready:
         engine = self._engine.current
@@ -156,5 +148,5 @@ class Detector:
     async def close(self) -> None:
         """Answer what runs, refuse the rest, end the threads."""
         await self._batcher.close()
-        self._prepare_pool.shutdown(wait=True)
+        self._prepare_pool.shutdown()
         self._infer_pool.shutdown(wait=True)

@@ -7,12 +7,14 @@ import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mesh import names
 from mesh.batching import Batcher
 from mesh.errors import MeshError
 from mesh.payload import FramePayload
+from mesh.pool import BoundedPool
 from mesh.telemetry import Telemetry
 from plates.event import ModelInfo, PlateRead
 from vision.frames import FrameOpener
@@ -67,7 +69,7 @@ class Reader:
         self._shadow = shadow
         self._opener = opener
         self._telemetry = telemetry
-        self._open_pool = ThreadPoolExecutor(2, "ocr-open")
+        self._open_pool = BoundedPool(2, "ocr-open", batching.max_queue, "crops")
         self._read_pool = ThreadPoolExecutor(batching.streams, "ocr-read")
         self._batcher: Batcher[Image, _Answer] = Batcher(
             self._run,
@@ -109,7 +111,7 @@ class Reader:
 
     async def _open(self, crops: Sequence[FramePayload]) -> list[Image]:
         with self._telemetry.span(names.SPAN_OPEN_FRAME):
-            return await asyncio.get_running_loop().run_in_executor(self._open_pool, self._copies, crops)
+            return await self._open_pool.run(partial(self._copies, crops), len(crops))
 
     def _copies(self, crops: Sequence[FramePayload]) -> list[Image]:
         images = []
@@ -136,7 +138,7 @@ class Reader:
     async def close(self) -> None:
         """Answer what runs, refuse the rest, end the threads."""
         await self._batcher.close()
-        self._open_pool.shutdown(wait=True)
+        self._open_pool.shutdown()
         self._read_pool.shutdown(wait=True)
 
 
