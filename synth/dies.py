@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-DIES = 18
+DIES = 40
 """How many dies there are."""
 
 _FINE = 4

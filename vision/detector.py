@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from plates.event import Detection, ModelInfo, ObjectClass
 from vision.boxes import STRIDE, Candidates, decode, detections, letterbox, to_tensor
+from vision.corners import CornerFinder
 from vision.port import Backend, Image, Prepared, Tensor, VisionError
 
 
@@ -41,11 +42,13 @@ class YoloDetector:
         model: ModelInfo,
         classes: Sequence[ObjectClass],
         settings: DetectorSettings | None = None,
+        corners: CornerFinder | None = None,
     ) -> None:
         self.model = model
         self.settings = settings or DetectorSettings()
         self._backend = backend
         self._classes = tuple(classes)
+        self._corners = corners
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
         """See `vision.port.DetectorEngine`."""
@@ -71,7 +74,24 @@ class YoloDetector:
                 candidates[index].append(seen)
                 found[index] = self._merged(candidates[index])
             unsure = [index for index in unsure if not self._is_sure(found[index])]
-        return found
+        return [self._refined(item, objects) for item, objects in zip(prepared, found, strict=True)]
+
+    def _refined(self, prepared: Prepared, found: tuple[Detection, ...]) -> tuple[Detection, ...]:
+        """The objects with plates that have corners; of two that turn out to be one plate, the surer."""
+        if self._corners is None:
+            return found
+        canvas, frame = prepared.looks[0]
+        plates = [item for item in found if item.object_class is ObjectClass.PLATE]
+        seen = canvas[: round(frame.height * frame.scale), : round(frame.width * frame.scale)]
+        refined = iter(self._corners.refine(seen, frame.scale, plates))
+        kept: list[Detection] = []
+        for item in found:
+            if item.object_class is ObjectClass.PLATE:
+                item = next(refined)
+                if any(item.box.iou(other.box) > self.settings.max_iou for other in kept if other.corners):
+                    continue
+            kept.append(item)
+        return tuple(kept)
 
     def _look(
         self, prepared: Sequence[Prepared], indices: Sequence[int], turn: int

@@ -15,7 +15,7 @@ from vision.port import VisionError
 
 FILE_NAME = "manifest.yaml"
 
-Kind = Literal["detector", "reader"]
+Kind = Literal["detector", "reader", "corners"]
 
 
 class ModelEntry(BaseModel):
@@ -26,7 +26,7 @@ class ModelEntry(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     version: str = Field(pattern=r"^[A-Za-z0-9._+-]{1,32}$")
     kind: Kind
-    format: Literal["yolo", "plate-reader", "plate-line"] = Field(
+    format: Literal["yolo", "plate-reader", "plate-line", "plate-corners"] = Field(
         description="Which code of ours prepares and decodes it."
     )
     file: str = Field(pattern=r"^[A-Za-z0-9._-]+$", description="Weights, beside the manifest.")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from plates.event import ModelInfo
 from vision import pp_ocr
+from vision.corners import CornerFinder
 from vision.detector import DetectorSettings, YoloDetector
 from vision.ensemble import ALWAYS, EnsembleReader
 from vision.line_reader import LineReader
@@ -37,11 +38,12 @@ class ModelChoice:
 
 
 def open_detector(
-    choice: ModelChoice | None = None, settings: DetectorSettings | None = None
+    choice: ModelChoice | None = None, settings: DetectorSettings | None = None, *, corners: bool = True
 ) -> YoloDetector:
     """The chosen detector, ready to run; VisionError if it is missing or its file is not what it should be.
 
-    A size of 0 in the settings means the manifest's.
+    A size of 0 in the settings means the manifest's. `corners`: its plates get corners, if a model for that
+    is installed.
     """
     choice = choice or ModelChoice()
     manifest = Manifest.load(choice.manifest)
@@ -51,7 +53,17 @@ def open_detector(
     backend = open_backend(manifest.weights(entry), choice)
     settings = settings or DetectorSettings()
     settings = replace(settings, size=settings.size or entry.size)
-    return YoloDetector(backend, entry.info(backend.name), entry.classes, settings)
+    finder = _open_corners(choice) if corners else None
+    return YoloDetector(backend, entry.info(backend.name), entry.classes, settings, finder)
+
+
+def _open_corners(choice: ModelChoice) -> CornerFinder | None:
+    """What finds the corners of plates: the manifest's own model, else the shipped one, if there is any."""
+    for manifest in (Manifest.load(choice.manifest), Manifest.load()):
+        entry = manifest.find("corners", "")
+        if entry is not None:
+            return CornerFinder(open_backend(manifest.weights(entry), choice))
+    return None
 
 
 def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:

@@ -78,8 +78,8 @@ def sample(library: Library, width: int, height: int, rng: Rng) -> View:
     if turned:
         width, height = height, width
     view = mosaic(library, width, height, rng) if rng.random() < 0.2 else single(library, width, height, rng)
-    if rng.random() < 0.06:
-        view = paste_anywhere(library, view, rng)
+    if rng.random() < 0.1:
+        view, _ = paste_anywhere(library, view, rng)
     if rng.random() < 0.06:
         lettering(view, rng)
     if turned:
@@ -159,6 +159,16 @@ def mosaic(library: Library, width: int, height: int, rng: Rng) -> View:
 
 def single(library: Library, width: int, height: int, rng: Rng) -> View:
     """One picture through a random affine map, its plates partly replaced."""
+    view, angle = warped(library, width, height, rng)
+    boxes = view.boxes
+    if rng.random() < 0.7 or abs(angle) > 10:  # the box of a plate turned with its photo would be loose
+        boxes, _ = replace_plates(library, view.image, boxes, angle, rng)
+    kept, dropped = clip(boxes, width, height)
+    return View(view.image, kept, np.concatenate([dropped, view.ignore]))
+
+
+def warped(library: Library, width: int, height: int, rng: Rng) -> tuple[View, float]:
+    """A random picture through a random affine map, boxes not clipped yet; and the map's angle, degrees."""
     record = library.record(rng)
     image = library.image(record["image"])
     boxes = np.asarray(record["boxes"], np.float32).reshape(-1, 5)
@@ -174,10 +184,7 @@ def single(library: Library, width: int, height: int, rng: Rng) -> View:
     canvas = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
     base = matrix * [[0.5, 0.5, 1]] if shrinks else matrix
     moved, move_ignore = transform(boxes, base), transform(ignore, base)
-    if rng.random() < 0.7 or abs(angle) > 10:  # the box of a plate turned with its photo would be loose
-        canvas, moved = replace_plates(library, canvas, moved, angle, rng)
-    kept, dropped = clip(moved, width, height)
-    return View(canvas, kept, np.concatenate([dropped, clip(move_ignore, width, height, everything=True)[0]]))
+    return View(canvas, moved, clip(move_ignore, width, height, everything=True)[0]), angle
 
 
 def random_affine(
@@ -252,9 +259,12 @@ def clip(boxes: Boxes, width: int, height: int, everything: bool = False) -> tup
 
 def replace_plates(
     library: Library, canvas: Image, boxes: Boxes, angle: float, rng: Rng
-) -> tuple[Image, Boxes]:
-    """Paste other plates, of any country and shape, over the labelled ones."""
-    boxes = boxes.copy()
+) -> tuple[Boxes, list[NDArray[np.float32]]]:
+    """Paste other plates, of any country and shape, over the labelled ones of `canvas`, in place.
+
+    Returns the boxes as they are now, and the corners of the pasted plates.
+    """
+    boxes, quads = boxes.copy(), []
     height, width = canvas.shape[:2]
     for row in boxes:
         x1, y1, x2, y2 = row[1:]
@@ -276,7 +286,8 @@ def replace_plates(
         quad = tilted_quad((x1 + x2) / 2, (y1 + y2) / 2, wide, wide / aspect, angle, rng)
         paste(canvas, crop, quad, rng)
         row[1:] = *quad.min(0), *quad.max(0)
-    return canvas, boxes
+        quads.append(quad)
+    return boxes, quads
 
 
 def erase(canvas: Image, x1: float, y1: float, x2: float, y2: float) -> None:
@@ -294,7 +305,7 @@ def tilted_quad(cx: float, cy: float, w: float, h: float, angle: float, rng: Rng
     corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
     corners[:, 0] *= rng.uniform(0.75, 1.0)
     corners[:, 1] += corners[:, 0] * rng.normal(0, 0.08)
-    side = rng.normal(0, 0.05)
+    side = rng.normal(0, 0.12 if rng.random() < 0.2 else 0.05)
     corners[:, 1] *= 1 + side * np.sign(corners[:, 0])
     rad = np.deg2rad(angle + rng.normal(0, 1.5))
     rotation = np.array([[np.cos(rad), -np.sin(rad)], [np.sin(rad), np.cos(rad)]])
@@ -326,8 +337,8 @@ def paste(canvas: Image, crop: Image, quad: NDArray[np.float32], rng: Rng) -> No
     canvas[y0:y1, x0:x1] = (region * (1 - mask) + lit * mask).astype(np.uint8)
 
 
-def paste_anywhere(library: Library, view: View, rng: Rng) -> View:
-    """A plate where no vehicle need be, up to nearly the whole view, covering what lies below."""
+def paste_anywhere(library: Library, view: View, rng: Rng) -> tuple[View, NDArray[np.float32]]:
+    """A plate where no vehicle need be, up to nearly the whole view, covering what is below; its corners."""
     height, width = view.image.shape[:2]
     crop = library.plate(rng)
     w = float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))) * width
@@ -342,7 +353,7 @@ def paste_anywhere(library: Library, view: View, rng: Rng) -> View:
     low = np.maximum(view.boxes[:, 1:3], box[:, 1:3])
     high = np.minimum(view.boxes[:, 3:], box[:, 3:])
     covered = plates & (np.prod(np.maximum(high - low, 0), axis=1) > 0)
-    return View(view.image, np.concatenate([view.boxes[~covered], box]), view.ignore)
+    return View(view.image, np.concatenate([view.boxes[~covered], box]), view.ignore), quad
 
 
 def quarter_turn(view: View, turns: int) -> View:

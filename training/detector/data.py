@@ -36,9 +36,6 @@ class Record:
     weight: float
     boxes: list[list[float]] = field(default_factory=list)
     ignore: list[list[float]] = field(default_factory=list)
-    quads: list[list[float]] = field(
-        default_factory=list
-    )  # corners of each plate in `boxes`, where known: 8 numbers
 
 
 def load_labels(folder: Path) -> Iterator[dict[str, Any]]:
@@ -162,10 +159,13 @@ def load_config(path: Path, overrides: list[str]) -> dict[str, Any]:
     return cfg
 
 
-def parse_args(description: str) -> argparse.ArgumentParser:
-    """The two options every command of this package has."""
+_CONFIG = Path(__file__).with_name("config.yaml")
+
+
+def parse_args(description: str, config: Path = _CONFIG) -> argparse.ArgumentParser:
+    """The two options every command of this package has; `config` is the file by default."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.yaml"))
+    parser.add_argument("--config", type=Path, default=config)
     parser.add_argument(
         "--set", action="append", default=[], metavar="section.key=value", help="override a setting"
     )

@@ -34,7 +34,7 @@ Drawer = Callable[[np.random.Generator], tuple[Image, str]]
 _CLEAR = replace(
     SYNTHETIC, width=(80.0, 300.0), blur=0.3, motion=0.08, noise=0.3, light=0.4, dirt=0.15, night=0.1
 )
-_CLEAR_SHARE = 0.65
+_CLEAR_SHARE = 0.75
 
 _SIZES = {1: (LINE_HEIGHT, LINE_WIDTH), 2: (2 * LINE_HEIGHT, LINE_WIDTH // 2)}
 

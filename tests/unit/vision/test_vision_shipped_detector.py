@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from plates.event import Box, ObjectClass
 from synth.plate import render_plate
@@ -24,8 +25,10 @@ def detector() -> YoloDetector:
     return open_detector(ModelChoice(threads=1))
 
 
-def scene(region: str, width: float, degrees: float, rng: np.random.Generator) -> tuple[Image, Box]:
-    """A plate so wide (pixels) on a car's flat back in a street, and its upright box."""
+def scene(
+    region: str, width: float, degrees: float, rng: np.random.Generator
+) -> tuple[Image, Box, NDArray[np.float32]]:
+    """A plate so wide (pixels) on a car's flat back in a street, its box, and its corners."""
     plate = render_plate(region, None, rng).image
     height = width * plate.shape[0] / plate.shape[1]
     canvas, _ = paint_street(WIDTH, HEIGHT, rng)
@@ -40,14 +43,15 @@ def scene(region: str, width: float, degrees: float, rng: np.random.Generator) -
     canvas = np.where(mask[..., None] > 127, shrunk, canvas)
     (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
     picture = cv2.GaussianBlur(canvas, (3, 3), 0)
-    return np.asarray(picture, np.uint8), Box(float(x0), float(y0), float(x1 - x0), float(y1 - y0))
+    box = Box(float(x0), float(y0), float(x1 - x0), float(y1 - y0))
+    return np.asarray(picture, np.uint8), box, corners[[1, 2, 3, 0]]
 
 
 def found(detector: YoloDetector, region: str, width: float, degrees: float = 0.0) -> int:
     """In how many of the pictures the plate is found."""
     count = 0
     for seed in range(PICTURES):
-        picture, box = scene(region, width, degrees, np.random.default_rng([seed, round(width)]))
+        picture, box, _ = scene(region, width, degrees, np.random.default_rng([seed, round(width)]))
         (objects,) = detector.detect([picture])
         plates = [item.box for item in objects if item.object_class is ObjectClass.PLATE]
         count += any(plate.iou(box) >= FOUND for plate in plates)

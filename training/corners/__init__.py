@@ -1,0 +1,1 @@
+"""Training of plate-corners: where the four corners of a detected plate lie."""
