@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
+from mesh import secrets
 from mesh.errors import Kind, MeshError
 from mesh.settings import MeshSettings, shared
 
@@ -167,8 +168,6 @@ def secret(value: SecretStr, file: Path | None) -> str:
 def read_secret(file: Path) -> str:
     """What a file with secrets holds. FAILED_PRECONDITION, which shows nothing of it, if it is unreadable."""
     try:
-        return file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MeshError(
-            Kind.FAILED_PRECONDITION, "SECRET_UNREADABLE", f"{file}: no secret can be read from it"
-        ) from error
+        return secrets.read_secret(file)
+    except ValueError as error:
+        raise MeshError(Kind.FAILED_PRECONDITION, "SECRET_UNREADABLE", f"no secret: {error}") from None

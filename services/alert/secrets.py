@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_MAX_BYTES = 64 << 10
+from mesh.secrets import read_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,7 @@ class Secret:
             return value
         if self.file is None:
             raise ValueError("no secret is configured")
-        try:
-            with self.file.open("rb") as stream:
-                value = stream.read(_MAX_BYTES).decode("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "is no text"
-            raise ValueError(f"file {self.file}: {why}") from None
+        value = read_secret(self.file)
         if not value:
             raise ValueError(f"file {self.file} is empty")
         return value

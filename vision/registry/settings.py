@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
 
+from mesh.secrets import read_secret
 from mesh.settings import ConfigError, MeshSettings, shared, without_password
 from vision.registry.cache import ModelCache
 from vision.registry.mlflow import MlflowRegistry
@@ -62,6 +63,6 @@ class RegistrySettings(MeshSettings):
         if path is None:
             return self.mlflow_password.get_secret_value()
         try:
-            return path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"OVR_MLFLOW_PASSWORD_FILE={path}: cannot be read: {error}") from error
+            return read_secret(path)
+        except ValueError as error:
+            raise ConfigError(f"OVR_MLFLOW_PASSWORD_FILE: {error}") from None
