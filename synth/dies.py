@@ -39,10 +39,10 @@ def die(number: int) -> Die:
     """A die by number; the same number gives the same die."""
     rng = np.random.default_rng([7, number])
     return Die(
-        width=float(rng.uniform(0.36, 0.56)),
-        stroke=float(rng.uniform(0.09, 0.16)),
+        width=float(rng.uniform(0.26, 0.54)),
+        stroke=float(rng.uniform(0.08, 0.15)),
         round=float(rng.uniform(0.55, 1.0)),
-        forms={char: int(rng.integers(2)) for char in "1234679AGIJMOWQZ"},
+        forms={char: int(rng.integers(12)) for char in "1234679AGIJMOWQZ"},
     )
 
 
@@ -121,6 +121,8 @@ _FORMS: dict[str, list[list[Path]]] = {
     ],
     "2": [
         [[(0, 0.24, 0), (0, 0, 1), (1, 0, 1), (1, 0.36, 0.8), (0, 1, 0), (1, 1, 0)]],
+        [[(0, 0.14, 0), (0, 0, 1), (1, 0, 1), (1, 0.3, 0.9), (0, 1, 0), (1, 1, 0)]],
+        [[(0.04, 0.1, 0), (0, 0, 1), (1, 0, 1), (1, 0.22, 0.9), (0, 1, 0), (1, 1, 0)]],
         [[(0, 0.2, 0), (0, 0, 1), (1, 0, 1), (1, 0.5, 1), (0, 0.62, 1), (0, 1, 0), (1, 1, 0)]],
     ],
     "3": [
