@@ -3,10 +3,10 @@
     OVR_MLFLOW=http://127.0.0.1:5000 python scripts/training/train_with_mlflow.py reader --set rounds=80
     ... train_with_mlflow.py detector --config training/detector/config.yaml --start-from last.pt
 
-What stands behind `detector`, `line` or `reader` goes to the training as it is. MLflow gets every setting,
-the loss curves as they grow, the digests of the data, the code's version, rendered sample pictures (no real
-plate) and, in the end, the checkpoint. Stopped and started again it goes on in the same run, as the training
-does; a server that goes away holds nothing up. Needs the extra `train`.
+What stands behind `corners`, `detector`, `line` or `reader` goes to the training as it is. MLflow gets every
+setting, the loss curves as they grow, the digests of the data, the code's version, rendered sample pictures
+(no real plate) and, in the end, the checkpoint. Stopped and started again it goes on in the same run, as the
+training does; a server that goes away holds nothing up. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,15 @@ class Training:
     samples: Callable[[np.random.Generator, int], list[Picture]]
 
 
+def corners_plan(options: argparse.Namespace) -> Plan:
+    """Of training.corners.train."""
+    from training.detector.data import load_config
+
+    settings = load_config(options.config, options.set)
+    out = Path(settings["train"]["out"])
+    return Plan(settings, out, (Path(settings["data"]["root"]),), "log.jsonl", parse_jsonl)
+
+
 def detector_plan(options: argparse.Namespace) -> Plan:
     """Of training.detector.train."""
     from training.detector.data import load_config
@@ -97,7 +106,7 @@ def parse_tsv(line: str) -> Row:
 
 
 def parse_jsonl(line: str) -> Row:
-    """A line of a reader's log: an object with the step."""
+    """A line of a reader's or the corners' log: an object with the step."""
     row = json.loads(line)
     return int(row.pop("step")), {key: float(value) for key, value in row.items() if value is not None}
 
@@ -118,6 +127,7 @@ def plates(rng: np.random.Generator, count: int) -> list[Picture]:
 
 
 TRAININGS = {
+    "corners": Training("training.corners.train", corners_plan, "training/corners/config.yaml", streets),
     "detector": Training("training.detector.train", detector_plan, "training/detector/config.yaml", streets),
     "line": Training("training.reader.finetune", line_plan, "training/reader/line.yaml", plates),
     "reader": Training("training.reader.train", reader_plan, "training/reader/config.yaml", plates),

@@ -6,6 +6,7 @@ Stops and goes on from the last checkpoint in `train.out`.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from training.detector.data import load_config, parse_args
 
 _EXACT = 0.02
 """Corners nearer than this, in sides of the cut, are pulled hardest."""
+_LOG_STEPS = 50
 
 
 def batch(library: Library, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -131,6 +133,10 @@ def train(cfg: dict[str, Any]) -> None:
             means += 0.02 * (np.array(trainer.run_step()) - means)
             bar.update()
             bar.set_postfix(corners=f"{means[0]:.3f}", plate=f"{means[1]:.3f}", refresh=False)
+            if trainer.step % _LOG_STEPS == 0:
+                row = {"step": trainer.step, "corners": round(means[0], 4), "plate": round(means[1], 4)}
+                with trainer.last.with_name("log.jsonl").open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(row) + "\n")
             if trainer.step % cfg["train"]["checkpoint_steps"] == 0:
                 trainer.save()
     trainer.save()
