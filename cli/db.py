@@ -78,14 +78,15 @@ def login(
 
     Example: ovr db login ovr_writer=/run/secrets/writer ovr_reader=/run/secrets/reader
     """
+    from mesh.secrets import read_secret
     from storage.migrations.roles import let_in
 
     passwords: dict[str, str] = {}
     for pair in roles:
         role, _, file = pair.partition("=")
         try:
-            passwords[role] = Path(file).read_text().strip()
-        except (OSError, UnicodeDecodeError):
+            passwords[role] = read_secret(Path(file))
+        except ValueError:
             fail(f"{pair}: a role, =, and a file with its password are needed")
 
     async def let_all_in(migrator: Migrator) -> None:

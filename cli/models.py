@@ -89,7 +89,7 @@ def export(
         fail(f"TensorRT is not installed here ({error}); it comes with JetPack or the CUDA image")
     try:
         manifest = Manifest.load()
-        entry = next((e for e in manifest.entries if name in (e.name, f"{e.name}@{e.version}")), None)
+        entry = manifest.find(None, name)
         if entry is None:
             fail(f"there is no model {name!r}; `ovr models ls` lists them")
         print(export_engine(manifest.weights(entry), out_file))

@@ -112,10 +112,11 @@ def _prepare_opensearch(settings: IngestSettings) -> None:
 
 
 def _key(pair: str) -> Key:
+    from mesh.secrets import read_secret
     from storage.s3 import Key
 
     name, _, file = pair.partition("=")
     try:
-        return Key(name, Path(file).read_text().strip())
-    except (OSError, UnicodeDecodeError):
+        return Key(name, read_secret(Path(file)))
+    except ValueError:
         fail(f"{pair}: a name, =, and a file with its secret are needed")

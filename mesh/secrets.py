@@ -8,13 +8,17 @@ _MAX_BYTES = 64 << 10
 
 
 def read_secret(file: Path) -> str:
-    """What a file with a secret holds, without white space around it, at most 64 KiB.
+    """What a file with a secret holds, without white space around it.
 
-    ValueError that names the file and why it cannot be read, and shows nothing of it.
+    ValueError that names the file and why it cannot be read, and shows nothing of it; more than 64 KiB is no
+    secret.
     """
     try:
         with file.open("rb") as stream:
-            return stream.read(_MAX_BYTES).decode("utf-8").strip()
+            content = stream.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ValueError(f"{file}: more than {_MAX_BYTES >> 10} KiB, which is no secret")
+        return content.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is no text"
         raise ValueError(f"{file}: {why}") from None

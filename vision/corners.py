@@ -68,9 +68,8 @@ class CornerFinder:
 
         `image` is the picture at `scale`; boxes and corners are in pixels of the original.
         """
-        boxes = [_scaled(plate.box, scale) for plate in plates]
         chosen = [index for index, plate in enumerate(plates) if self._is_worth(plate.box, scale)]
-        regions = [region(boxes[index]) for index in chosen]
+        regions = [region(_scaled(plates[index].box, scale)) for index in chosen]
         refined = list(plates)
         for index, edges, (points, sure) in zip(chosen, regions, self._look(image, regions), strict=True):
             if sure >= self.settings.sure:

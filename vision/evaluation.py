@@ -116,8 +116,8 @@ def judge(
     """Hold a picture's reads against its labels; `anywhere`: the surest read counts, wherever it is."""
     plates = tuple(_judge_plate(label, reads, anywhere) for label in picture.plates)
     boxes = [label.box for label in picture.plates]
-    claims = tuple((r.plate.confidence, _best_iou(r.box, boxes) >= FOUND_IOU) for r in reads)
-    strays = [read for read in reads if _best_iou(read.box, boxes) < TEXT_IOU]
+    claims = tuple((r.plate.confidence, best_iou(r.box, boxes) >= FOUND_IOU) for r in reads)
+    strays = [read for read in reads if best_iou(read.box, boxes) < TEXT_IOU]
     return PictureResult(
         picture.path,
         plates,
@@ -140,7 +140,8 @@ def _judge_plate(label: LabelledPlate, reads: Sequence[PictureRead], anywhere: b
     return PlateResult(label.text, chosen.plate.text, chosen.plate.confidence, overlap >= FOUND_IOU)
 
 
-def _best_iou(box: Box, others: Iterable[Box]) -> float:
+def best_iou(box: Box, others: Iterable[Box]) -> float:
+    """The largest IoU of a box with any of the others; 0 without any."""
     return max((box.iou(other) for other in others), default=0.0)
 
 

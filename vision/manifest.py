@@ -92,9 +92,12 @@ class Manifest:
         """The models of a kind, the default one first."""
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
-    def find(self, kind: Kind, name: str) -> ModelEntry | None:
-        """The model called `name` or `name@version`, the first of its kind for an empty name; else None."""
-        for entry in self.of_kind(kind):
+    def find(self, kind: Kind | None, name: str) -> ModelEntry | None:
+        """The model called `name` or `name@version`, the first of its kind for an empty name; else None.
+
+        Without a `kind` it may be of any.
+        """
+        for entry in self.entries if kind is None else self.of_kind(kind):
             if name in ("", entry.name, f"{entry.name}@{entry.version}"):
                 return entry
         return None

@@ -53,17 +53,17 @@ def open_detector(
     backend = open_backend(manifest.weights(entry), choice)
     settings = settings or DetectorSettings()
     settings = replace(settings, size=settings.size or entry.size)
-    finder = _open_corners(choice) if corners else None
+    finder = _open_corners(manifest, choice) if corners else None
     return YoloDetector(backend, entry.info(backend.name), entry.classes, settings, finder)
 
 
-def _open_corners(choice: ModelChoice) -> CornerFinder | None:
+def _open_corners(manifest: Manifest, choice: ModelChoice) -> CornerFinder | None:
     """What finds the corners of plates: the manifest's own model, else the shipped one, if there is any."""
-    for manifest in (Manifest.load(choice.manifest), Manifest.load()):
+    entry = manifest.find("corners", "")
+    if entry is None:
+        manifest = Manifest.load()
         entry = manifest.find("corners", "")
-        if entry is not None:
-            return CornerFinder(open_backend(manifest.weights(entry), choice))
-    return None
+    return CornerFinder(open_backend(manifest.weights(entry), choice)) if entry is not None else None
 
 
 def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from plates.event import ObjectClass
 from vision.detector import YoloDetector
+from vision.evaluation import best_iou
 from vision.labels import LabelledSet, find_sets
 from vision.models import ModelChoice, open_detector
 from vision.pictures import load_picture
@@ -28,7 +29,7 @@ def overlaps(detector: YoloDetector, labelled: LabelledSet) -> list[float]:
     for picture in tqdm(labelled.pictures, desc=labelled.name, leave=False):
         (objects,) = detector.detect([load_picture(picture.path)])
         boxes = [item.box for item in objects if item.object_class is ObjectClass.PLATE]
-        found += [max((box.iou(plate.box) for box in boxes), default=0.0) for plate in picture.plates]
+        found += [best_iou(plate.box, boxes) for plate in picture.plates]
     return found
 
 

@@ -9,16 +9,13 @@ cut's sides, clockwise from the plate's top left, and `plate` [n], the probabili
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
-import onnx
-import onnxslim
 import torch
 from torch import Tensor, nn
 
 from training.corners.model import CornerNet
-from training.detector.export import OPSET, store_weights_as_half
+from training.detector.export import OPSET, finish
 from vision.corners import HEIGHT, WIDTH
 
 
@@ -48,13 +45,7 @@ def export(checkpoint: Path, out: Path) -> str:
         dynamic_axes={name: {0: "batch"} for name in ("image", "corners", "plate")},
         dynamo=False,
     )
-    slim = onnxslim.slim(str(out))
-    entry = slim.metadata_props.add()
-    entry.key, entry.value = "licence", "AGPL-3.0"
-    store_weights_as_half(slim.graph)
-    onnx.checker.check_model(slim)
-    onnx.save(slim, str(out))
-    return hashlib.sha256(out.read_bytes()).hexdigest()
+    return finish(out, {"licence": "AGPL-3.0"})
 
 
 if __name__ == "__main__":

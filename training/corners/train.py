@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from training import checkpoint
 from training.corners.model import CornerNet
 from training.corners.views import Sample, samples, sheet
 from training.detector.augment import Library
@@ -99,7 +100,7 @@ class Trainer:
                 slow[name].lerp_(value, 1 - keep)
 
     def save(self) -> None:
-        """Write the checkpoint whole or not at all."""
+        """Write the checkpoint."""
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -107,8 +108,7 @@ class Trainer:
             "step": self.step,
             "elapsed": self.elapsed,
         }
-        torch.save(state, self.last.with_suffix(".partial"))
-        self.last.with_suffix(".partial").rename(self.last)
+        checkpoint.write(self.last, state)
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""

@@ -73,18 +73,20 @@ def export(checkpoint: Path, out: Path) -> str:
         dynamic_axes={"images": {0: "batch", 2: "height", 3: "width"}, "output0": {0: "batch", 2: "anchors"}},
         dynamo=False,
     )
-    slim = onnxslim.slim(str(out))
-    for key, value in {
-        "names": ",".join(cfg["model"]["classes"]),
-        "stride": "32",
-        "licence": "AGPL-3.0",
-    }.items():
+    facts = {"names": ",".join(cfg["model"]["classes"]), "stride": "32", "licence": "AGPL-3.0"}
+    return finish(out, facts)
+
+
+def finish(path: Path, facts: dict[str, str]) -> str:
+    """Make an exported ONNX slim, with what it says of itself and weights as float16; returns its sha256."""
+    slim = onnxslim.slim(str(path))
+    for key, value in facts.items():
         entry = slim.metadata_props.add()
         entry.key, entry.value = key, value
     store_weights_as_half(slim.graph)
     onnx.checker.check_model(slim)
-    onnx.save(slim, str(out))
-    return hashlib.sha256(out.read_bytes()).hexdigest()
+    onnx.save(slim, str(path))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

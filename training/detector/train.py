@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from training import checkpoint
 from training.detector.augment import Library, View, sample
 from training.detector.data import load_config, parse_args
 from training.detector.loss import DetectionLoss, build_model
@@ -141,7 +142,7 @@ class Trainer:
         torch._foreach_lerp_([averaged[k] for k in floats], [current[k] for k in floats], 1 - decay)
 
     def save(self) -> None:
-        """Write the checkpoint; a crash leaves the previous one whole."""
+        """Write the checkpoint."""
         state = {
             "step": self.step,
             "done": self.done(),
@@ -150,8 +151,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "config": self.cfg,
         }
-        torch.save(state, self.folder / "last.tmp")
-        (self.folder / "last.tmp").replace(self.folder / "last.pt")
+        checkpoint.write(self.folder / "last.pt", state)
 
     def load(self, path: Path, weights_only: bool = False) -> None:
         """Continue from a checkpoint, or (`weights_only`) start a new plan from its averaged weights."""

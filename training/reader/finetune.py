@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from training import checkpoint
 from training.reader.line_config import LineConfig, load_line_config
 from training.reader.recogniser import LineRecogniser, normalise
 from training.reader.train import augment
@@ -85,9 +86,8 @@ class LineTrainer:
         return self.config.runs / "last.pt"
 
     def save(self) -> None:
-        """Write the checkpoint whole or not at all."""
+        """Write the checkpoint."""
         self.config.runs.mkdir(parents=True, exist_ok=True)
-        partial = self.checkpoint.with_suffix(".partial")
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -96,8 +96,7 @@ class LineTrainer:
             "round": self.round,
             "step": self.step,
         }
-        torch.save(state, partial)
-        partial.rename(self.checkpoint)
+        checkpoint.write(self.checkpoint, state)
         self.saved = time.monotonic()
 
     def resume(self) -> None:

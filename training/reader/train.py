@@ -23,6 +23,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from synth.plate import REGIONS
+from training import checkpoint
 from training.reader.config import Config, load_config
 from training.reader.contract import EUROPE, REGION_INDEX, UNKNOWN_REGION
 from training.reader.model import GRID, PlateReader, Reading, normalise
@@ -173,10 +174,10 @@ class Trainer:
         return self.config.runs / "last.pt"
 
     def save(self) -> None:
-        """Write the checkpoint whole or not at all."""
+        """Write the checkpoint."""
         self.config.runs.mkdir(parents=True, exist_ok=True)
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(
+        checkpoint.write(
+            self.checkpoint,
             {
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
@@ -187,9 +188,7 @@ class Trainer:
                 "channels": self.config.channels,
                 "encoder_layers": self.config.encoder_layers,
             },
-            partial,
         )
-        partial.rename(self.checkpoint)
         self.saved = time.monotonic()
 
     def resume(self, path: Path, weights_only: bool = False) -> None:

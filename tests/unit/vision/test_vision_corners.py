@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from plates.event import Box, Detection, ObjectClass
-from tests.unit.vision.test_vision_shipped_detector import scene
+from tests.builders.street import scene
 from vision.corners import AROUND, HEIGHT, WIDTH, CornerFinder, CornerSettings, cut, region
 from vision.models import ModelChoice, open_detector
 from vision.port import Tensor
