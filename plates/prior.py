@@ -13,6 +13,8 @@ from plates.regions import EUROPE, FLEETS, SMALL_FLEET
 
 _EXPECTED_SHARE = 0.85  # of plates at a camera are of the regions its owner named
 _DECAY = 0.6  # each further region that is named is less likely than the one before
+_CHARACTERS = 36.0  # A-Z and 0-9: a text of n characters is one of this number to the n
+_KNOWN_LIFT = 10.0  # a text so many times commoner than chance is half known
 _STATES_SHARE = 0.9  # of a country's plates fit a format of one of its states, where it has some
 
 
@@ -120,7 +122,11 @@ class FittingFormat:
 
 
 class TextPrior:
-    """How common the form of a text is among the plates to be expected."""
+    """How common a text is among the plates to be expected, against texts of any characters.
+
+    What is compared are texts, not forms: one number of a rare form with few numbers (a city's taxis) is as
+    common as one of a form that all cars of a country have.
+    """
 
     def __init__(self, regions: RegionPrior, unknown: float) -> None:
         """`unknown` is the share given to a text that fits no format, 0..1: it bounds what the prior can
@@ -130,7 +136,9 @@ class TextPrior:
 
     def of(self, text: str) -> float:
         """The weight of `text`, from `unknown` to 1 + `unknown`."""
-        return self._unknown + sum(self._share(match) for match in formats.match(text))
+        density = sum(self._share(match) / match.size for match in formats.match(text))
+        lift = density * _CHARACTERS ** len(text)
+        return self._unknown + lift / (_KNOWN_LIFT + lift)
 
     def fitting(self, text: str) -> list[FittingFormat]:
         """The formats that `text` fits, the likeliest first."""

@@ -199,6 +199,12 @@ def test_a_reader_that_cannot_tell_o_from_0_is_helped() -> None:
     assert plate.text == "ABC0234"
 
 
+def test_a_rare_form_of_few_numbers_settles_as_much_as_a_common_one() -> None:
+    """Few American plates are taxis, but each number of theirs is as common as any other plate's."""
+    seen = read("YZ04731C", unsure={1: {"Z": 0.7, "2": 0.3}}, region="us", region_confidence=0.7)
+    assert fused(seen).plate.text == "Y204731C"
+
+
 def test_the_region_seen_on_the_plate_counts() -> None:
     """What the reader says of the region names the format where the text alone would fit many."""
     assert fused(read("ABC1234", 0.95)).plate.region == ""
