@@ -40,6 +40,9 @@ class Level:
 SYNTHETIC = Level()
 """For drawn plates, which are clean."""
 
+CLEAR = Level(width=(80.0, 300.0), blur=0.3, motion=0.08, noise=0.3, light=0.4, dirt=0.15, night=0.1)
+"""For drawn plates as most photographs show them."""
+
 REAL = Level(
     width=(60.0, 300.0),
     rotate=3.0,
@@ -86,11 +89,12 @@ def photograph(
     image: Image,
     boxes: Boxes,
     rng: np.random.Generator,
-    size: tuple[int, int] = (64, 160),
+    size: tuple[int, int] | None = (64, 160),
     level: Level = SYNTHETIC,
     ground: Image | None = None,
 ) -> tuple[Image, Boxes]:
-    """A camera's crop of a flat plate, stretched to `size` (height, width), and the character boxes in it.
+    """A camera's crop of a flat plate, stretched to `size` (height, width; None: as the camera sees it), and
+    the character boxes in it.
 
     `boxes` is float32 (N, 4) x0, y0, x1, y1 in pixels of `image`; those returned are in pixels of the result
     and may reach outside it. `ground` is what stands around the plate (default: drawn).
@@ -99,6 +103,7 @@ def photograph(
     crop, matrix = _warp(image, corners, seen, rng, ground)
     crop = _light(crop, rng, level)
     crop = _lens(crop, rng, level)
+    size = size or (seen[1], seen[0])
     result = to_input(crop, size)
     scale = np.array([size[1] / seen[0], size[0] / seen[1]], np.float64)
     return result, _move(boxes, matrix, scale)

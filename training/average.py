@@ -1,10 +1,11 @@
-"""The mean of several checkpoints' averaged weights, which often does better than each of them: runs that
-went on from one another with other sides, rates or drawings forget different things.
+"""Means of weights: over the steps of one training, and over the checkpoints of several.
 
     python -m training.average --out RUN/mean.pt RUN1/last.pt RUN2/last.pt [--half]
 
-For checkpoints of `training.detector.train` and `training.reader.finetune` of one architecture. The result
-can be exported and trained on from; `--half` writes it as float16, as `models/checkpoints` has them.
+The mean of several checkpoints' averaged weights often does better than each of them: runs that went on from
+one another with other sides, rates or drawings forget different things. The checkpoints are of one
+architecture. The result can be exported and trained on from; `--half` writes it as float16, as
+`models/checkpoints` has them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,20 @@ import torch
 from torch import Tensor
 
 Weights = dict[str, Tensor]
+
+_DESCRIPTION = ("config", "channels", "encoder_layers")
+"""What a checkpoint says of its network."""
+
+
+@torch.no_grad()
+def follow(average: Weights, weights: Weights, ema: float, step: int) -> None:
+    """Let an average follow the weights of a training: faster at first, counters outright."""
+    keep = min(ema, (1 + step) / (10 + step))
+    floats = [name for name, value in weights.items() if value.dtype.is_floating_point]
+    slow, fast = ([each[name] for name in floats] for each in (average, weights))
+    torch._foreach_lerp_(slow, fast, 1 - keep)
+    for name in weights.keys() - floats:
+        average[name].copy_(weights[name])
 
 
 def mean(found: list[Weights]) -> Weights:
@@ -49,10 +64,8 @@ def main() -> None:
     states = [torch.load(path, map_location="cpu", weights_only=True) for path in given.checkpoints]
     weights = mean([state["average"] for state in states])
     if given.half:
-        halved = {name: w.half() if w.dtype.is_floating_point else w for name, w in weights.items()}
-        torch.save({"average": halved}, given.out)
-        return
-    kept = {"config": states[0]["config"]} if "config" in states[0] else {}  # which the export asks for
+        weights = {name: w.half() if w.dtype.is_floating_point else w for name, w in weights.items()}
+    kept = {key: states[0][key] for key in _DESCRIPTION if key in states[0]}
     torch.save({**kept, "average": weights}, given.out)
 
 

@@ -9,6 +9,7 @@ from plates.event import CharAlternative, CharPosterior, ModelInfo, PlateRead
 from plates.fusion import FusionSettings, WeightedRead, fuse
 from plates.matching import edits
 from vision.line_reader import LineReader
+from vision.plate_reader import SlotReader
 from vision.port import Image, ReaderEngine
 
 # The eye's confusions are added once, where the reads of a pass are fused. The formats' prior is not left to
@@ -25,6 +26,8 @@ ALWAYS = (0.0, 1.01)
 
 class EnsembleReader:
     """Crops of which `first` is neither sure nor sure that they are no plate are read by `second` too.
+
+    A second reader of lines is told by a first one of slots how many there are and where they lie.
 
     `between`: the confidences of `first` from and below which that is so. The two reads are fused, with these
     `weights`.
@@ -48,18 +51,21 @@ class EnsembleReader:
 
     def read(self, crops: Sequence[Image]) -> list[PlateRead]:
         """See `vision.port.ReaderEngine`."""
-        reads = self._first.read(crops)
+        if isinstance(self._first, SlotReader):
+            reads, spans = self._first.read_and_place(crops)
+        else:
+            reads, spans = self._first.read(crops), None
         least, enough = self._between
         unsure = [index for index, read in enumerate(reads) if least <= read.confidence < enough]
-        others = self._ask([crops[index] for index in unsure], [reads[index] for index in unsure])
+        asked = [crops[index] for index in unsure]
+        if isinstance(self._second, LineReader):
+            places = None if spans is None else [spans[index] for index in unsure]
+            others = self._second.read_lines(asked, [reads[index].lines for index in unsure], places)
+        else:
+            others = self._second.read(asked)
         for index, other in zip(unsure, others, strict=True):
             reads[index] = combine(reads[index], other, self._weights)
         return reads
-
-    def _ask(self, crops: Sequence[Image], firsts: Sequence[PlateRead]) -> list[PlateRead]:
-        if isinstance(self._second, LineReader):
-            return self._second.read_lines(crops, [first.lines for first in firsts])
-        return self._second.read(crops)
 
 
 def combine(read: PlateRead, other: PlateRead, weights: tuple[float, float] = (1.0, 1.0)) -> PlateRead:

@@ -36,11 +36,16 @@ class LineReader:
             reads[index] = max(reads[index], other, key=lambda read: read.confidence)
         return reads
 
-    def read_lines(self, crops: Sequence[Image], lines: Sequence[int]) -> list[PlateRead]:
-        """What each crop says if it has that many lines, 1 or 2."""
+    def read_lines(
+        self, crops: Sequence[Image], lines: Sequence[int], spans: Sequence[Tensor] | None = None
+    ) -> list[PlateRead]:
+        """What each crop says if it has that many lines, 1 or 2; seen closer if it is told where they lie
+        (`spans`, see `vision.plate_line`).
+        """
         if not crops:
             return []
-        pictures = [lay_out(crop, count) for crop, count in zip(crops, lines, strict=True)]
+        places = [None] * len(crops) if spans is None else spans
+        pictures = [lay_out(*each) for each in zip(crops, lines, places, strict=True)]
         (output,) = self._backend.run(cv2.dnn.blobFromImages(pictures, 1 / 127.5, mean=(127.5,) * 3))
         if output.shape[2] != len(ALPHABET) + 1:
             raise VisionError(f"{self.model.name}: the network has {output.shape[2]} classes, not 37")

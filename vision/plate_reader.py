@@ -14,14 +14,16 @@ from vision.port import Backend, Image, Tensor, VisionError
 
 WIDTH, HEIGHT = 160, 64
 _MUCH_LARGER = 1.5
+_SPANS = (2, 6)
 _NO_COUNTRY = ("xx", "eu")  # classes of the network that are no ISO 3166-1 country
 
 
 class SlotReader:
     """Reads crops stretched to 160 x 64 with a network that gives each slot's characters a probability.
 
-    The network's outputs, all calibrated: slots [n, s, 37] (first: no character), regions [n, r], lines [n,
-    3] (0, 1, 2), legibility [n]: the probability that the whole text is right.
+    The network's outputs: slots [n, s, 37] (first: no character), regions [n, r], lines [n, 3] (0, 1, 2),
+    legibility [n] (the probability that the whole text is right), all calibrated; and, from version 0.4 on,
+    spans [n, 2, 6], where the lines of characters lie.
     """
 
     def __init__(self, backend: Backend, model: ModelInfo, regions: Sequence[str]) -> None:
@@ -31,17 +33,21 @@ class SlotReader:
 
     def read(self, crops: Sequence[Image]) -> list[PlateRead]:
         """See `vision.port.ReaderEngine`."""
+        return self.read_and_place(crops)[0]
+
+    def read_and_place(self, crops: Sequence[Image]) -> tuple[list[PlateRead], Sequence[Tensor]]:
+        """The reads, and the spans of each crop as `vision.plate_line` takes them."""
         if not crops:
-            return []
-        slots, regions, lines, legible = self._backend.run(np.stack([stretch(crop) for crop in crops]))
+            return [], []
+        slots, regions, lines, legible, *rest = self._backend.run(np.stack([stretch(crop) for crop in crops]))
         if regions.shape[1] != len(self._regions) or slots.shape[2] != len(ALPHABET) + 1:
             raise VisionError(
                 f"{self.model.name}: the network gives {regions.shape[1]} regions and {slots.shape[2]} "
                 f"characters, the manifest says {len(self._regions)} and {len(ALPHABET) + 1}"
             )
-        return [
-            self._read(*row) for row in zip(slots, regions, lines, legible.reshape(len(crops)), strict=True)
-        ]
+        rows = zip(slots, regions, lines, legible.reshape(len(crops)), strict=True)
+        spans = rest[0] if rest else np.full((len(crops), *_SPANS), np.nan, np.float32)
+        return [self._read(*row) for row in rows], list(spans)
 
     def _read(self, slots: Tensor, regions: Tensor, lines: Tensor, legible: np.float32) -> PlateRead:
         length = _text_length(slots)

@@ -120,9 +120,10 @@ def streets(rng: np.random.Generator, count: int) -> list[Picture]:
 
 def plates(rng: np.random.Generator, count: int) -> list[Picture]:
     """Rendered plates as a camera would see them."""
+    from training.reader.config import load_config
     from training.reader.data import synthetic_drawer
 
-    draw = synthetic_drawer()
+    draw = synthetic_drawer(load_config(Path("training/reader/config.yaml")))
     return [draw(rng).image for _ in range(count)]
 
 

@@ -100,7 +100,7 @@ UNITED_STATES: tuple[Style, ...] = (
     _state(
         "NEW YORK",
         "Y######C",
-        "Y######C",
+        "Y2#####C",
         "#@##~@",
         "#@##",
         "%@##~@",

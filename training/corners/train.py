@@ -20,6 +20,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training import checkpoint
+from training.average import follow
 from training.corners.model import CornerNet
 from training.corners.views import Sample, samples, sheet
 from training.detector.augment import Library
@@ -88,16 +89,8 @@ class Trainer:
         (distance + entropy).backward()
         self.optimiser.step()
         self.step += 1
-        self._follow()
+        follow(self.average.state_dict(), self.model.state_dict(), self.settings["ema"], self.step)
         return float(distance.detach()), float(entropy.detach())
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(self.settings["ema"], (1 + self.step) / (10 + self.step))
-        slow = self.average.state_dict()
-        for name, value in self.model.state_dict().items():
-            if value.dtype.is_floating_point:
-                slow[name].lerp_(value, 1 - keep)
 
     def save(self) -> None:
         """Write the checkpoint."""

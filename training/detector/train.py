@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from training import checkpoint
+from training.average import follow
 from training.detector.augment import Library, View, sample
 from training.detector.data import load_config, parse_args
 from training.detector.loss import DetectionLoss, build_model
@@ -129,17 +130,8 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
         self.optimizer.step()
         self.step += 1
-        self.update_average()
+        follow(self.average.state_dict(), self.model.state_dict(), self.cfg["train"]["ema"], self.step)
         return {key: float(value) for key, value in items.items()}
-
-    @torch.no_grad()
-    def update_average(self) -> None:
-        """Exponential moving average of the weights, quick at first."""
-        decay = self.cfg["train"]["ema"] * (1 - math.exp(-self.step / 300))
-        current = self.model.state_dict()
-        floats = [k for k, v in self.average.state_dict().items() if v.dtype.is_floating_point]
-        averaged = self.average.state_dict()
-        torch._foreach_lerp_([averaged[k] for k in floats], [current[k] for k in floats], 1 - decay)
 
     def save(self) -> None:
         """Write the checkpoint."""

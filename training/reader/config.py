@@ -17,6 +17,7 @@ class Config:
     runs: Path
     seed: int
     shard_size: int
+    regions: dict[str, float]
     real_sets: tuple[str, ...]
     empty_set: str
     empty_share: float

@@ -21,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synth.degrade import REAL, SYNTHETIC, background, photograph, to_input
+from synth.degrade import CLEAR, REAL, SYNTHETIC, Level, background, photograph, to_input
 from synth.fonts import Face, training_faces
-from synth.plate import random_style, render_plate
+from synth.plate import Plate, random_style, render_plate
 from training.reader.config import Config, load_config
 from training.reader.contract import HEIGHT, REGION_INDEX, SLOTS, UNKNOWN_REGION, WIDTH, encode
 
 Image = NDArray[np.uint8]
+
+_CLEAR_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,23 @@ def pack_boxes(boxes: NDArray[np.float32] | None) -> NDArray[np.float32]:
     return packed
 
 
-def synthetic_sample(rng: np.random.Generator, faces: tuple[Face, ...], region: str | None = None) -> Sample:
-    """A drawn plate of a region (None: any) as a camera would see it."""
+def draw_plate(
+    rng: np.random.Generator, faces: tuple[Face, ...], regions: dict[str, float]
+) -> tuple[Plate, Level]:
+    """A plate of one of the regions, by weight (`any`: the world's mixture), and how hard it is to see."""
+    chances = np.array(list(regions.values()))
     while True:
-        plate = render_plate(None, None, rng, faces=faces, style=random_style(rng, region))
+        name = list(regions)[int(rng.choice(len(regions), p=chances / chances.sum()))]
+        style = random_style(rng, None if name == "any" else name)
+        plate = render_plate(None, None, rng, faces=faces, style=style)
         if 0 < len(plate.text) <= SLOTS:
-            break
-    image, boxes = photograph(plate.image, plate.chars, rng, (HEIGHT, WIDTH), SYNTHETIC)
+            return plate, CLEAR if rng.random() < _CLEAR_SHARE else SYNTHETIC
+
+
+def synthetic_sample(rng: np.random.Generator, faces: tuple[Face, ...], regions: dict[str, float]) -> Sample:
+    """A drawn plate of one of the regions as a camera would see it."""
+    plate, level = draw_plate(rng, faces, regions)
+    image, boxes = photograph(plate.image, plate.chars, rng, (HEIGHT, WIDTH), level)
     return Sample(image, plate.text, REGION_INDEX[plate.region], plate.lines, pack_boxes(boxes))
 
 
@@ -189,16 +201,16 @@ def real_drawer(config: Config) -> Callable[[np.random.Generator], Sample]:
     return draw
 
 
-def synthetic_drawer(region: str | None = None) -> Callable[[np.random.Generator], Sample]:
-    """Draws synthetic plates, of one region or of all, with every face installed."""
+def synthetic_drawer(config: Config) -> Callable[[np.random.Generator], Sample]:
+    """Draws synthetic plates with every face installed."""
     faces = training_faces()
-    return lambda rng: synthetic_sample(rng, faces, region)
+    return lambda rng: synthetic_sample(rng, faces, config.regions)
 
 
 def contact_sheet(config: Config, out: Path) -> None:
     """Synthetic samples (left half) beside real ones (right half), for a person to see the gap."""
     rng = np.random.default_rng(config.seed)
-    fake = synthetic_drawer()
+    fake = synthetic_drawer(config)
     crops = real_crops(config)
     rows = []
     for _ in range(14):
@@ -220,8 +232,6 @@ def main() -> None:
         command = commands.add_parser(name)
         command.add_argument("--shards", type=int, required=True)
         command.add_argument("--first", type=int, default=0)
-        if name == "synthetic":
-            command.add_argument("--region", help="plates of this region only")
     commands.add_parser("sheet").add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     config = load_config(arguments.config)
@@ -229,9 +239,7 @@ def main() -> None:
     if arguments.command == "sheet":
         contact_sheet(config, arguments.out)
     elif arguments.command == "synthetic":
-        write_shards(
-            config, "synthetic", arguments.shards, arguments.first, synthetic_drawer(arguments.region)
-        )
+        write_shards(config, "synthetic", arguments.shards, arguments.first, synthetic_drawer(config))
     else:
         write_shards(config, "real", arguments.shards, arguments.first, real_drawer(config))
 

@@ -33,7 +33,7 @@ class Exported(nn.Module):
         super().__init__()
         self.reader, self.temperature, self.legible = reader, temperature, legible
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         reading = self.reader(normalise(image))
         scale, shift = self.legible
         return (
@@ -41,6 +41,7 @@ class Exported(nn.Module):
             reading.regions.softmax(-1),
             reading.lines.softmax(-1),
             (reading.legible * scale + shift).sigmoid(),
+            reading.spans,
         )
 
 
@@ -58,7 +59,7 @@ def calibration_samples(config: Config) -> list[Sample]:
     crops = real_crops(config, validation=True)
     faces = training_faces()
     samples = [real_sample(crop, rng) for crop in crops for _ in range(2)]
-    return samples + [synthetic_sample(rng, faces) for _ in range(len(samples))]
+    return samples + [synthetic_sample(rng, faces, config.regions) for _ in range(len(samples))]
 
 
 @torch.no_grad()
@@ -125,7 +126,7 @@ def halve_weights(model: onnx.ModelProto) -> None:
 def export(reader: PlateReader, temperature: float, legible: tuple[float, float], out: Path) -> None:
     """Write the ONNX file, its batch size free."""
     example = torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8)
-    names = ["slots", "region", "lines", "legible"]
+    names = ["slots", "region", "lines", "legible", "spans"]
     torch.onnx.export(
         Exported(reader, temperature, legible).eval(),
         (example,),

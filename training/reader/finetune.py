@@ -20,6 +20,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training import checkpoint
+from training.average import follow
 from training.reader.line_config import LineConfig, load_line_config
 from training.reader.recogniser import LineRecogniser, normalise
 from training.reader.train import augment
@@ -153,16 +154,8 @@ class LineTrainer:
         torch.nn.utils.clip_grad_norm_(self.model.learning.values(), 5.0)
         self.optimiser.step()
         self.step += 1
-        self._follow()
+        follow(self.average.learning, self.model.learning, self.config.ema, self.step)
         return float(loss.detach())
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Let the average follow the network; faster at first."""
-        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        slow = self.average.learning
-        for name, value in self.model.learning.items():
-            slow[name].lerp_(value, 1 - keep)
 
 
 def main() -> None:

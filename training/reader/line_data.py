@@ -1,79 +1,102 @@
 """Write shards of lines to learn from: drawn plates, real crops, permuted crops, pictures without a plate.
 
-    python -m training.reader.line_data --permute CHECKPOINT --shards 40
+    python -m training.reader.line_data --reader models/checkpoints/plate-reader-X.Y.Z.pt --shards 40
 
 A shard holds `images` uint8 (N, LINE_HEIGHT, LINE_WIDTH, 3) and `slots` uint8 (N, SLOTS), 0 after the text.
-Plates of two lines are laid out in one, as `vision.plate_line` does it.
+Plates are laid out as `vision.plate_line` does it: most by their lines of characters, which the plate reader
+will not find exactly, the others whole.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from synth.degrade import REAL, SYNTHETIC, Level, background, photograph
+from synth.degrade import REAL, Boxes, Level, background, photograph
 from synth.fonts import Face, training_faces
-from synth.plate import random_style, render_plate
 from training.reader.config import Config, load_config
-from training.reader.contract import SLOTS, encode
-from training.reader.data import Crop, Image, balanced, real_crops
+from training.reader.contract import encode
+from training.reader.data import Crop, Image, balanced, draw_plate, real_crops
 from training.reader.export import load_reader
 from training.reader.line_config import LineConfig, load_line_config
-from training.reader.permute import locate, permuted
-from training.reader.recogniser import LINE_HEIGHT, LINE_WIDTH
+from training.reader.permute import Located, locate, permuted
+from training.reader.spans import Spans, spans_of
 from vision.plate_line import lay_out
 
 Drawer = Callable[[np.random.Generator], tuple[Image, str]]
 
-_CLEAR = replace(
-    SYNTHETIC, width=(80.0, 300.0), blur=0.3, motion=0.08, noise=0.3, light=0.4, dirt=0.15, night=0.1
-)
-_CLEAR_SHARE = 0.75
+READER_HELP = "checkpoint of the slot reader that finds the characters of real crops"
 
-_SIZES = {1: (LINE_HEIGHT, LINE_WIDTH), 2: (2 * LINE_HEIGHT, LINE_WIDTH // 2)}
+_CLOSE_SHARE = 0.75
+_NOWHERE = np.zeros((0, 4), np.float32)
 
 
 def _seen(
-    image: Image, lines: int, rng: np.random.Generator, level: Level, ground: Image | None = None
+    image: Image,
+    boxes: Boxes,
+    lines: int,
+    rng: np.random.Generator,
+    level: Level,
+    ground: Image | None = None,
 ) -> Image:
-    size = _SIZES[2 if lines == 2 else 1]
-    picture, _ = photograph(image, np.zeros((0, 4), np.float32), rng, size, level, ground)
-    return lay_out(picture, lines)
+    picture, boxes = photograph(image, boxes, rng, None, level, ground)
+    if len(boxes) == 0 or rng.random() > _CLOSE_SHARE:
+        return lay_out(picture, lines)
+    height, width = picture.shape[:2]
+    spans = spans_of(boxes) / np.array([width, width, height, height, height, height], np.float32)
+    return lay_out(picture, lines, _missed(spans, width / height, rng))
+
+
+def _missed(spans: Spans, aspect: float, rng: np.random.Generator) -> Spans:
+    """Spans as a reader finds them: a little off, in parts of a line's height."""
+    tall = (spans[:, 4:] - spans[:, 2:4]).mean(axis=1, keepdims=True)
+    off = rng.normal(0, 0.07, spans.shape) * tall
+    off[:, :2] *= 1.7 / aspect
+    grown = rng.uniform(-0.1, 0.1, (len(spans), 1)) * tall
+    return np.asarray(spans + off + grown * [0, 0, -1, -1, 1, 1], np.float32)
 
 
 def drawn(faces: tuple[Face, ...], regions: dict[str, float]) -> Drawer:
-    """Draws plates of the regions by weight; `any` is the world's mixture."""
-    names = list(regions)
-    chances = np.array([regions[name] for name in names])
-    chances = chances / chances.sum()
+    """Draws plates of the regions."""
 
     def draw(rng: np.random.Generator) -> tuple[Image, str]:
-        name = names[int(rng.choice(len(names), p=chances))]
-        style = random_style(rng, None if name == "any" else name)
-        plate = render_plate(None, None, rng, faces=faces, style=style)
-        if not 0 < len(plate.text) <= SLOTS:
-            return draw(rng)
-        level = _CLEAR if rng.random() < _CLEAR_SHARE else SYNTHETIC
-        return _seen(plate.image, plate.lines, rng, level), plate.text
+        plate, level = draw_plate(rng, faces, regions)
+        return _seen(plate.image, plate.chars, plate.lines, rng, level), plate.text
 
     return draw
 
 
-def real(crops: list[Crop], change: Callable[[int, np.random.Generator], Crop]) -> Drawer:
-    """Draws real crops seen again, changed by `change` from their number."""
-    chances = balanced(crops)
+def find_crops(
+    config: Config, reader: Path, validation: bool = False
+) -> tuple[list[Crop], dict[int, Located]]:
+    """The real crops to learn from (or those held back), and by number those in which `reader`, the
+    checkpoint of a slot reader, finds the characters.
+    """
+    crops = real_crops(config, validation)
+    numbers = {id(crop): number for number, crop in enumerate(crops)}
+    return crops, {numbers[id(found.crop)]: found for found in locate(crops, load_reader(reader))}
+
+
+def real(crops: list[Crop], located: Mapping[int, Located], change: bool = False) -> Drawer:
+    """Draws real crops seen again. Those `located`, by number, can be laid out by their lines, and have their
+    characters changed about if `change` says so.
+    """
+    numbers = list(located) if change else list(range(len(crops)))
+    chances = balanced([crops[number] for number in numbers])
 
     def draw(rng: np.random.Generator) -> tuple[Image, str]:
-        crop = change(int(rng.choice(len(crops), p=chances)), rng)
+        number = numbers[int(rng.choice(len(numbers), p=chances))]
+        found = located.get(number)
+        crop = permuted(found, rng) if found is not None and change else crops[number]
+        boxes = _NOWHERE if found is None else found.cells.astype(np.float32)
         around = cv2.GaussianBlur(crop.image, (0, 0), max(crop.image.shape[0] / 8, 1.0)).astype(np.uint8)
         ground = around if rng.random() < 0.7 else background(crop.image.shape[:2], rng)
-        return _seen(crop.image, crop.lines, rng, REAL, ground), crop.text
+        return _seen(crop.image, boxes, crop.lines, rng, REAL, ground), crop.text
 
     return draw
 
@@ -89,28 +112,20 @@ def empty(folder: Path) -> Drawer:
         y = int(rng.integers(0, picture.shape[0] - tall + 1))
         x = int(rng.integers(0, picture.shape[1] - wide + 1))
         cut = np.ascontiguousarray(picture[y : y + tall, x : x + wide])
-        return _seen(cut, int(rng.integers(1, 3)), rng, REAL), ""
+        return _seen(cut, _NOWHERE, int(rng.integers(1, 3)), rng, REAL), ""
 
     return draw
 
 
-def drawers(config: Config, line: LineConfig, checkpoint: Path | None) -> list[tuple[Drawer, float]]:
-    """The ways to draw a line and their weights.
-
-    `checkpoint`: a slot reader that finds the characters to permute; None: real crops stay as they are.
-    """
-    crops = real_crops(config)
-    plain, permuted_share = real(crops, lambda number, _: crops[number]), line.permuted_share
-    ways = [
-        (drawn(training_faces(), line.regions), 1 - line.real_share - permuted_share - line.empty_share),
-        (plain, line.real_share),
+def drawers(config: Config, line: LineConfig, reader: Path) -> list[tuple[Drawer, float]]:
+    """The ways to draw a line and their weights; `reader` as in `find_crops`."""
+    crops, located = find_crops(config, reader)
+    return [
+        (drawn(training_faces(), line.regions), 1 - line.real_share - line.permuted_share - line.empty_share),
+        (real(crops, located), line.real_share),
+        (real(crops, located, change=True), line.permuted_share),
         (empty(config.data / "train" / config.empty_set / "images"), line.empty_share),
     ]
-    if checkpoint is None:
-        return [*ways, (plain, permuted_share)]
-    located = locate(crops, load_reader(checkpoint))
-    change = real([found.crop for found in located], lambda number, rng: permuted(located[number], rng))
-    return [*ways, (change, permuted_share)]
 
 
 def write(path: Path, samples: list[tuple[Image, str]]) -> None:
@@ -132,13 +147,13 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, default=Path("training/reader/config.yaml"))
     parser.add_argument("--line", type=Path, default=Path("training/reader/line.yaml"))
-    parser.add_argument("--permute", type=Path, metavar="CHECKPOINT", help="a slot reader")
+    parser.add_argument("--reader", type=Path, required=True, help=READER_HELP)
     parser.add_argument("--shards", type=int, required=True)
     parser.add_argument("--first", type=int, default=0)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     line = load_line_config(arguments.line)
-    ways = drawers(load_config(arguments.config), line, arguments.permute)
+    ways = drawers(load_config(arguments.config), line, arguments.reader)
     chances = [chance for _, chance in ways]
     line.shards.mkdir(parents=True, exist_ok=True)
     for number in tqdm(range(arguments.first, arguments.first + arguments.shards), unit="shard"):

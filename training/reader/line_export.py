@@ -1,6 +1,7 @@
 """Write a trained line recogniser back into PP-OCR's ONNX graph, calibrated, and PaddleOCR's `inference.yml`.
 
-    python -m training.reader.line_export --checkpoint RUN/last.pt --out models/plate-reader-ctc.onnx
+    python -m training.reader.line_export --checkpoint RUN/last.pt --out models/plate-reader-ctc.onnx \
+        --reader models/checkpoints/plate-reader-X.Y.Z.pt
 
 Calibration is one temperature, fitted on pictures the training never saw: real crops held back, and freshly
 drawn plates.
@@ -22,11 +23,10 @@ from torch import Tensor
 from synth.fonts import training_faces
 from training.reader.config import Config, load_config
 from training.reader.contract import ALPHABET, encode
-from training.reader.data import real_crops
 from training.reader.export import halve_weights
 from training.reader.finetune import ctc
-from training.reader.line_config import load_line_config
-from training.reader.line_data import Drawer, drawn, real
+from training.reader.line_config import LineConfig, load_line_config
+from training.reader.line_data import READER_HELP, Drawer, drawn, find_crops, real
 from training.reader.recogniser import (
     LINE_HEIGHT,
     LINE_WIDTH,
@@ -70,11 +70,10 @@ def temperature_of(scores: Tensor, slots: Tensor) -> float:
     return float(candidates[int(np.argmin(losses))])
 
 
-def calibrate(network: LineRecogniser, config: Config, regions: dict[str, float], seed: int) -> float:
+def calibrate(network: LineRecogniser, config: Config, line: LineConfig, reader: Path) -> float:
     """The network's temperature on held-back crops and drawn plates."""
-    crops = real_crops(config, validation=True)
-    ways = [real(crops, lambda number, _: crops[number]), drawn(training_faces(), regions)]
-    return temperature_of(*scores_of(network, ways, seed + 977))
+    ways = [real(*find_crops(config, reader, validation=True)), drawn(training_faces(), line.regions)]
+    return temperature_of(*scores_of(network, ways, line.seed + 977))
 
 
 def export(network: LineRecogniser, temperature: float, out: Path) -> None:
@@ -124,13 +123,14 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("training/reader/config.yaml"))
     parser.add_argument("--line", type=Path, default=Path("training/reader/line.yaml"))
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--reader", type=Path, required=True, help=READER_HELP)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--paddle", type=Path, help="write PaddleOCR's inference.yml to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     line = load_line_config(arguments.line)
     network = load_recogniser(arguments.checkpoint)
-    temperature = calibrate(network, load_config(arguments.config), line.regions, line.seed)
+    temperature = calibrate(network, load_config(arguments.config), line, arguments.reader)
     export(network, temperature, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB, temperature {temperature:.3f}")
     if arguments.paddle is not None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.reader.contract import CLASSES, HEIGHT, SLOTS, WIDTH
+from training.reader.spans import LINES, SPAN
 
 GRID = (HEIGHT // 16, WIDTH // 4)
 """Rows and columns of cells the slots look at."""
@@ -23,7 +24,8 @@ class Reading:
     """What the network says of a batch of N crops, all unnormalised but `attention`.
 
     `slots` (N, SLOTS, CLASSES), `regions` (N, regions), `lines` (N, 3: none, one, two), `legible` (N,) the
-    log-odds that the text is right, `attention` (N, SLOTS, rows x columns) where each slot looked.
+    log-odds that the text is right, `attention` (N, SLOTS, rows x columns) where each slot looked, `spans`
+    (N, LINES, SPAN) where the lines of characters lie, in parts of the picture (`training.reader.spans`).
     """
 
     slots: Tensor
@@ -31,6 +33,7 @@ class Reading:
     lines: Tensor
     legible: Tensor
     attention: Tensor
+    spans: Tensor
 
 
 def _convolution(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
@@ -118,6 +121,11 @@ class PlateReader(nn.Module):
         )
         self.regions, self.lines = nn.Linear(width, regions), nn.Linear(width, 3)
         self.legible = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(inplace=True), nn.Linear(64, 1))
+        self.line_queries = nn.Parameter(torch.randn(1, LINES, width) * 0.1)
+        self.where, self.overlook, self.measure = nn.Linear(4, width), Layer(width), Layer(width)
+        self.span = nn.Sequential(nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, SPAN))
+        rows, columns = torch.meshgrid(*((torch.arange(n) + 0.5) / n for n in GRID), indexing="ij")
+        self.register_buffer("places", torch.stack([columns.flatten(), rows.flatten()], 1), persistent=False)
 
     def forward(self, images: Tensor) -> Reading:
         seen = self.narrow(self.trunk(images)).flatten(2).transpose(1, 2)
@@ -134,14 +142,25 @@ class PlateReader(nn.Module):
         slots = self.settle(slots + self.recall(first @ cells))
         attention = (self.look(slots) @ keys).float().softmax(-1)
         glimpse = attention.to(cells.dtype) @ (self.sight(cells) + seen)
+        known = glimpse + 0.5 * slots
         whole = cells.mean(1)
         return Reading(
-            slots=self.classify(glimpse + 0.5 * slots).float(),
+            slots=self.classify(known).float(),
             regions=self.regions(whole).float(),
             lines=self.lines(whole).float(),
             legible=self.legible(torch.cat([whole, glimpse.mean(1)], 1)).squeeze(1).float(),
             attention=attention,
+            spans=self._spans(cells, known, attention),
         )
+
+    def _spans(self, cells: Tensor, known: Tensor, attention: Tensor) -> Tensor:
+        """The lines' places: from the cells, and from what the slots saw and where."""
+        middle = attention @ self.places
+        spread = attention @ self.places**2 - middle**2
+        marks = known + self.where(torch.cat([middle, spread], 2).to(known.dtype))
+        lines = self.overlook(self.line_queries.expand(cells.shape[0], -1, -1), cells)
+        spans: Tensor = self.span(self.measure(lines, marks)).float()
+        return 0.5 + spans
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -1,7 +1,10 @@
 """Put an exported reader and its figures into the manifest.
 
-python -m training.reader.evaluate --model models/plate-reader.onnx --pp-ocr --json /tmp/scores.json
-python -m training.reader.publish --model models/plate-reader.onnx --version 1.0.0 --scores /tmp/scores.json
+python -m training.reader.publish --name plate-reader --version 1.0.0
+python -m training.reader.evaluate --readers plate-reader --json /tmp/scores.json
+python -m training.reader.publish --name plate-reader --version 1.0.0 --scores /tmp/scores.json
+
+Without `--scores` the entry has no figures: the first one of a file, which must be installed to be measured.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnx
 import yaml
 
-from training.reader.contract import HEIGHT, WIDTH
-from training.reader.evaluate import session
+from training.reader.contract import ALPHABET, HEIGHT, SLOTS, WIDTH
+from training.reader.recogniser import LINE_HEIGHT, LINE_WIDTH
 
-COMMAND = "python -m training.reader.evaluate --model models/plate-reader.onnx --pp-ocr"
+SLOT_READER, LINE_READER = "plate-reader", "plate-reader-ctc"
 
 DATA = (
     "synth.plate",
@@ -29,25 +33,12 @@ DATA = (
 )
 
 
-def entry(model: Path, version: str, scores: dict[str, Any]) -> dict[str, Any]:
-    """The manifest's entry for an exported reader; KeyError if the file was not written by our export."""
-    facts = session(model).get_modelmeta().custom_metadata_map
-    measured = {
-        name: {key: round(value, 4) for key, value in readers["plate-reader"].items() if key != "ms"}
-        for name, readers in scores["sets"].items()
-    }
+def _slot_reader(facts: dict[str, str]) -> dict[str, Any]:
     return {
-        "name": "plate-reader",
-        "version": version,
-        "kind": "reader",
         "format": "plate-reader",
-        "file": model.name,
-        "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         "licence": "AGPL-3.0 (as of the pictures it learnt from)",
         "regions": facts["regions"].split(","),
-        "alphabet": facts["alphabet"],
-        "slots": int(facts["slots"]),
-        "temperature": float(facts["temperature"]),
+        "slots": SLOTS,
         "input": {
             "name": "image",
             "shape": ["batch", HEIGHT, WIDTH, 3],
@@ -55,11 +46,55 @@ def entry(model: Path, version: str, scores: dict[str, Any]) -> dict[str, Any]:
             "colour": "BGR",
             "resize": "stretched whatever the shape; by area if more than 1.5 times larger, else bilinear",
             "normalisation": "inside the network",
-            "outputs": "slots, region, lines, legible; calibrated probabilities",
+            "outputs": "slots, region, lines, legible: calibrated probabilities; spans: places of the lines",
         },
         "data": list(DATA),
+    }
+
+
+def _line_reader(_: dict[str, str]) -> dict[str, Any]:
+    return {
+        "format": "plate-line",
+        "licence": "AGPL-3.0 (as of the pictures it learnt from); begun from PP-OCRv6 small, Apache-2.0",
+        "input": {
+            "name": "x",
+            "shape": ["batch", 3, LINE_HEIGHT, LINE_WIDTH],
+            "type": "float32",
+            "colour": "BGR",
+            "resize": "the lines of characters side by side, or the whole plate (vision.plate_line)",
+            "normalisation": "value / 127.5 - 1",
+            "outputs": "steps of none and 36 characters (CTC); calibrated probabilities",
+        },
+        "data": [*DATA, "what PP-OCRv6 small learnt from"],
+    }
+
+
+_KINDS = {SLOT_READER: _slot_reader, LINE_READER: _line_reader}
+
+MEASURED_AS = {SLOT_READER: SLOT_READER, LINE_READER: f"{SLOT_READER}+{LINE_READER}"}
+"""The reader whose figures are a model's: the line reader is shown its lines by the other."""
+
+
+def entry(name: str, model: Path, version: str, scores: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's entry for an exported reader; KeyError if the file was not written by our export, or
+    `scores` is not of it."""
+    facts = {fact.key: fact.value for fact in onnx.load(str(model)).metadata_props}
+    reader = MEASURED_AS[name]
+    measured = {
+        dataset: {key: round(value, 4) for key, value in readers[reader].items() if key != "ms"}
+        for dataset, readers in scores["sets"].items()
+    }
+    return {
+        "name": name,
+        "version": version,
+        "kind": "reader",
+        "file": model.name,
+        "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        "alphabet": ALPHABET,
+        "temperature": float(facts["temperature"]),
+        **_KINDS[name](facts),
         "metrics": measured,
-        "command": COMMAND,
+        "command": f"python -m training.reader.evaluate --readers {reader}",
     }
 
 
@@ -81,12 +116,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, default=Path("models/plate-reader.onnx"))
+    parser.add_argument("--name", choices=list(_KINDS), required=True)
+    parser.add_argument("--model", type=Path, help="default: models/NAME.onnx")
     parser.add_argument("--version", required=True)
-    parser.add_argument("--scores", type=Path, required=True, help="what evaluate wrote with --json")
+    parser.add_argument("--scores", type=Path, help="what evaluate wrote with --json")
     arguments = parser.parse_args()
-    scores = json.loads(arguments.scores.read_text())
-    publish(arguments.model.parent / "manifest.yaml", entry(arguments.model, arguments.version, scores))
+    model = arguments.model or Path("models") / f"{arguments.name}.onnx"
+    scores = json.loads(arguments.scores.read_text()) if arguments.scores else {"sets": {}}
+    publish(model.parent / "manifest.yaml", entry(arguments.name, model, arguments.version, scores))
 
 
 if __name__ == "__main__":

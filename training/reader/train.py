@@ -24,20 +24,23 @@ from tqdm import tqdm
 
 from synth.plate import REGIONS
 from training import checkpoint
+from training.average import follow
 from training.reader.config import Config, load_config
 from training.reader.contract import EUROPE, REGION_INDEX, UNKNOWN_REGION
 from training.reader.model import GRID, PlateReader, Reading, normalise
+from training.reader.spans import spans_of
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of one step; see `training.reader.data.write_shard` for their meaning."""
+    """Tensors of one step; see `training.reader.data.write_shard` for their meaning, and `Reading`."""
 
     images: Tensor
     slots: Tensor
     regions: Tensor
     lines: Tensor
     boxes: Tensor
+    spans: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
@@ -67,12 +70,14 @@ def batches(arrays: dict[str, NDArray[np.generic]], config: Config, number: int)
 
 def take(arrays: dict[str, NDArray[np.generic]], index: NDArray[np.int64]) -> Batch:
     """The samples at `index` as tensors."""
+    boxes = arrays["boxes"][index].astype(np.float32)
     return Batch(
         torch.from_numpy(arrays["images"][index]),
         torch.from_numpy(arrays["slots"][index].astype(np.int64)),
         torch.from_numpy(arrays["regions"][index].astype(np.int64)),
         torch.from_numpy(arrays["lines"][index].astype(np.int64)),
-        torch.from_numpy(arrays["boxes"][index].astype(np.float32)),
+        torch.from_numpy(boxes),
+        torch.from_numpy(np.stack([spans_of(row[~np.isnan(row[:, 0])]) for row in boxes])),
     )
 
 
@@ -128,8 +133,17 @@ def loss_of(reading: Reading, batch: Batch, config: Config) -> tuple[Tensor, dic
     look = -(mass + 1e-4).log().mean() if len(mass) else characters * 0
     lines = functional.cross_entropy(reading.lines, batch.lines)
     region = region_loss(reading.regions, batch.regions)
+    there = ~batch.spans.isnan()
+    span = (reading.spans - batch.spans)[there].abs().mean() if there.any() else characters * 0
     total = 4 * characters + 0.2 * region + 0.1 * lines + 0.15 * legible + config.attention_weight * look
-    figures = {"characters": characters, "look": look, "region": region, "exact": right.float().mean()}
+    total = total + 4 * span
+    figures = {
+        "characters": characters,
+        "look": look,
+        "region": region,
+        "span": span,
+        "exact": right.float().mean(),
+    }
     return total, {name: float(value.detach()) for name, value in figures.items()}
 
 
@@ -240,19 +254,8 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimiser.step()
         self.step += 1
-        self._follow()
+        follow(self.average.state_dict(), self.model.state_dict(), self.config.ema, self.step)
         return figures
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Let the average follow the network; faster at first, and batch statistics outright."""
-        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        slow = self.average.state_dict()
-        for name, value in self.model.state_dict().items():
-            if value.dtype.is_floating_point:
-                slow[name].lerp_(value, 1 - keep)
-            else:
-                slow[name].copy_(value)
 
     def _log(self, figures: dict[str, float]) -> None:
         self.config.runs.mkdir(parents=True, exist_ok=True)

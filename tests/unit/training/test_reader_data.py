@@ -9,9 +9,9 @@ import pytest
 
 from synth.fonts import DEFAULT_FACES
 from training.reader.config import load_config
-from training.reader.contract import ALPHABET, HEIGHT, SLOTS, WIDTH, decode, encode
+from training.reader.contract import HEIGHT, SLOTS, WIDTH, decode, encode
 from training.reader.data import synthetic_sample, write_shard
-from training.reader.evaluate import calibration_error, edits, greedy
+from training.reader.spans import spans_of
 
 CONFIG = Path(__file__).parents[3] / "training" / "reader" / "config.yaml"
 
@@ -27,7 +27,7 @@ def test_texts_survive_the_slots() -> None:
 def test_a_shard_keeps_its_samples(tmp_path: Path) -> None:
     """A shard holds the pictures, texts and boxes it was given, and no half-written file is left."""
     rng = np.random.default_rng(1)
-    samples = [synthetic_sample(rng, DEFAULT_FACES) for _ in range(3)]
+    samples = [synthetic_sample(rng, DEFAULT_FACES, {"us": 1.0, "any": 1.0}) for _ in range(3)]
     write_shard(tmp_path / "synthetic-00000.npz", samples)
     shard = np.load(tmp_path / "synthetic-00000.npz")
     assert shard["images"].shape == (3, HEIGHT, WIDTH, 3)
@@ -46,27 +46,14 @@ def test_configuration_names_a_wrong_setting(tmp_path: Path) -> None:
         load_config(wrong)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "count"), [("ABC", "ABC", 0), ("ABC", "AC", 1), ("", "AB", 2), ("O1", "01", 1)]
-)
-def test_edits_count_characters(a: str, b: str, count: int) -> None:
-    """Edits are the least insertions, deletions and substitutions."""
-    assert edits(a, b) == count
-
-
-def test_greedy_joins_repeats_and_drops_what_no_plate_has() -> None:
-    """Repeated classes are one character unless a blank parts them, and other characters are left out."""
-    alphabet = ["", *ALPHABET, "-"]
-    path = [11, 11, 0, 11, 37, 2]
-    steps = np.full((len(path), len(alphabet)), 0.001, np.float32)
-    steps[np.arange(len(path)), path] = 0.9
-    text, confidence = greedy(steps, alphabet)
-    assert text == "AA1"
-    assert confidence == pytest.approx(0.9)
-
-
-def test_calibration_error_is_the_gap() -> None:
-    """Reads that claim 0.9 and are right every time are 0.1 off; right nine times of ten they are not."""
-    claimed = np.full(10, 0.9)
-    assert calibration_error(claimed, np.ones(10, bool)) == pytest.approx(0.1)
-    assert calibration_error(claimed, np.arange(10) > 0) == pytest.approx(0.0)
+def test_lines_are_where_their_characters_are() -> None:
+    """A line holds its boxes, slopes as they do, and ends where the next character stands further left."""
+    row = np.array([[10 + 20 * i, 5 + i, 25 + 20 * i, 35 + i] for i in range(5)], np.float32)
+    (one, none) = spans_of(row)
+    assert one == pytest.approx([10, 105, 4.625, 9.375, 34.625, 39.375], abs=1e-3)
+    assert np.isnan(none).all()
+    (first, second) = spans_of(np.concatenate([row[:2], row + np.array([0, 50, 0, 50])]))
+    assert second == pytest.approx(one + np.array([0, 0, 50, 50, 50, 50]))
+    assert first[:2] == pytest.approx([10, 45])
+    assert np.isnan(spans_of(row[:0])).all()
+    assert np.isnan(spans_of(np.concatenate([row, row, row]))).all()
