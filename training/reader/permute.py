@@ -41,7 +41,7 @@ class Located:
 def locate(crops: list[Crop], reader: PlateReader) -> list[Located]:
     """The crops the reader reads rightly, each with where it looked."""
     rows, columns = GRID
-    grid_y, grid_x = np.mgrid[:rows, :columns]
+    grid_x = np.arange(columns)
     found = []
     for start in tqdm(range(0, len(crops), 64), desc="locate"):
         part = crops[start : start + 64]
@@ -49,40 +49,47 @@ def locate(crops: list[Crop], reader: PlateReader) -> list[Located]:
         reading = reader(normalise(images))
         classes = reading.slots.argmax(2).numpy()
         maps = reading.attention.numpy().reshape(len(part), -1, rows, columns)
-        for crop, row, attention in zip(part, classes, maps, strict=True):
+        for crop, row, attention, spans in zip(part, classes, maps, reading.spans.numpy(), strict=True):
             if decode(row) != crop.text:
                 continue
             weight = attention[: len(crop.text)]
             weight = weight / weight.sum(axis=(1, 2), keepdims=True)
             x = ((grid_x + 0.5) * weight).sum(axis=(1, 2)) / columns * crop.image.shape[1]
-            y = ((grid_y + 0.5) * weight).sum(axis=(1, 2)) / rows * crop.image.shape[0]
-            cells = cells_of(crop, x, y)
+            height, width = crop.image.shape[:2]
+            cells = cells_of(crop, x, spans * [width, width, height, height, height, height])
             if cells is not None:
                 found.append(Located(crop, cells))
     return found
 
 
-def cells_of(crop: Crop, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64] | None:
-    """Each character's cell, cut where the columns between two middles hold least ink; None if too near."""
+def cells_of(crop: Crop, x: NDArray[np.float64], spans: NDArray[np.floating]) -> NDArray[np.int64] | None:
+    """Each character's cell: as high as its line, cut where the columns between two middles hold least ink.
+
+    `x`: the characters' middles, `spans` the lines (`training.reader.spans`), in pixels. None if the
+    characters are too near each other, or there are not as many lines.
+    """
     height, width = crop.image.shape[:2]
-    half = height * (0.19 if crop.lines == 2 else 0.34)
     cells = []
     breaks = [0, *(i + 1 for i in range(len(x) - 1) if x[i + 1] < x[i]), len(x)]
-    for first, last in pairwise(breaks):
+    if len(breaks) - 1 != crop.lines:
+        return None
+    for (first, last), span in zip(pairwise(breaks), spans, strict=False):
         middles = x[first:last]
         steps = np.diff(middles)
         if len(steps) == 0 or steps.min() < 5:
             return None
         reach = float(np.median(steps)) * 0.62
-        band = slice(int(max(y[first:last].mean() - half, 0)), int(y[first:last].mean() + half))
+        left, right, *ends = span
+        tops, bottoms = (np.interp(middles, [left, right], ends[i : i + 2]) for i in (0, 2))
+        if (bottoms - tops).min() < 5:
+            return None
+        band = slice(int(max(tops.mean(), 0)), int(bottoms.mean()))
         ink = crop.image[band].mean(axis=2).std(axis=0)
-        slope = np.polyfit(middles, y[first:last], 1 if len(middles) > 2 else 0)
         for index, middle in enumerate(middles):
             before = middles[index - 1] if index else middle - 1.6 * reach
             after = middles[index + 1] if index + 1 < len(middles) else middle + 1.6 * reach
             left, right = cut(ink, middle, before, reach), cut(ink, middle, after, reach)
-            centre = float(np.polyval(slope, middle))
-            top, bottom = max(round(centre - half), 0), min(round(centre + half), height)
+            top, bottom = max(round(tops[index]), 0), min(round(bottoms[index]), height)
             cells.append((max(left, 0), top, min(right, width), bottom))
     return np.array(cells)
 
