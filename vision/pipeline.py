@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -12,7 +12,6 @@ from plates.event import Box, Detection, ModelInfo, ObjectClass, Plate, PlateRea
 from plates.formats import match
 from plates.fusion import FusionSettings, WeightedRead, fuse
 from vision.crops import crop_plate
-from vision.level import levelled
 from vision.models import ModelChoice, open_detector, open_reader
 from vision.port import DetectorEngine, Image, ReaderEngine
 from vision.views import View, quarter_turns, tiles
@@ -35,8 +34,7 @@ class PipelineSettings:
 
     `margins`: a plate is read for each in turn, cut with that share of its sides more on every side, until
     it is read with at least the confidence `enough`; the reads are fused. `tall`: boxes higher than this many
-    widths are read in both quarter turns. A plate that is still not read so surely and whose lines slope is
-    read once more with them made level, and the surer read is kept.
+    widths are read in both quarter turns.
 
     Where no read is at least `sure`, the picture is looked at again: in tiles if its long side is
     `tiled_from` pixels or more; and turned by a quarter either way if no crop is read at least that
@@ -148,9 +146,6 @@ class PictureReader:
                 reads[index].append([next(answers) for _ in turns])
                 results[index] = self._decide(plates[index], list(zip(*reads[index], strict=True)))
             unsure = [index for index in unsure if results[index].plate.confidence < self.settings.enough]
-        for index, read in self._level(image, {index: plates[index] for index in unsure}):
-            if read.plate.confidence > results[index].plate.confidence:
-                results[index] = read
         least = self.settings.min_confidence
         kept = [result for result in results.values() if result.plate.confidence >= least]
         return tuple(sorted(kept, key=lambda result: -result.plate.confidence))
@@ -162,16 +157,6 @@ class PictureReader:
             return [crop]
         turns = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
         return [np.asarray(cv2.rotate(crop, turn), np.uint8) for turn in turns]
-
-    def _level(self, image: Image, plates: Mapping[int, Detection]) -> Iterator[tuple[int, PictureRead]]:
-        """Those of the plates whose lines slope, as they read with level ones."""
-        crops: dict[int, Image] = {}
-        for index, plate in plates.items():
-            if len(turns := self._turns(image, plate, self.settings.margins[-1])) == 1 and not plate.corners:
-                level = levelled(turns[0])
-                crops |= {index: level} if level is not None else {}
-        for index, read in zip(crops, self.reader.read(list(crops.values())), strict=True):
-            yield index, self._decide(plates[index], [[read]])
 
     def _decide(self, detection: Detection, turns: Sequence[Sequence[PlateRead]]) -> PictureRead:
         decided = [

@@ -10,7 +10,6 @@ import pytest
 from plates.event import Box, Detection, ModelInfo, ObjectClass, PlateRead
 from tests.builders.vision import detector, picture, reader
 from vision.draw import draw
-from vision.level import slope
 from vision.pipeline import PictureReader, PipelineSettings
 from vision.port import Image
 
@@ -214,24 +213,3 @@ def test_a_small_picture_that_is_surely_a_plate_is_not_searched() -> None:
     engine = CountingReader()
     (read,) = PictureReader(FixedDetector(plate_at(10, 5, 140, 30)), engine).read(image)
     assert (read.plate.text, read.box, engine.crops) == ("TOP111", Box(0, 0, 160, 40), 1)
-
-
-class SlopeReader:
-    """Finds a crop legible only if its line is level."""
-
-    model = MODEL
-
-    def read(self, crops: Sequence[Image]) -> list[PlateRead]:
-        """One read a crop."""
-        sloped = [abs(slope(crop)) > 0.1 for crop in crops]
-        return [PlateRead("B123ABC", 0.8, (), legibility=0.1 if is_so else 0.8) for is_so in sloped]
-
-
-def test_a_slanting_plate_is_read_with_its_lines_level() -> None:
-    """Where a plate's lines slope and it is not read surely, it is levelled and the surer read is kept."""
-    image = np.zeros((300, 500, 3), np.uint8)
-    cv2.line(image, (120, 110), (280, 140), (255, 255, 255), 12)
-    engine = PictureReader(FixedDetector(plate_at(110, 90, 180, 70)), SlopeReader(), UPRIGHT)
-    (read,) = engine.read(image)
-    assert read.read.legibility == 0.8
-    assert read.box == Box(110, 90, 180, 70)
