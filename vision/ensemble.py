@@ -12,10 +12,9 @@ from vision.line_reader import LineReader
 from vision.plate_reader import SlotReader
 from vision.port import Image, ReaderEngine
 
-# The eye's confusions are added once, where the reads of a pass are fused. The formats' prior is not left to
-# that: the two readers err in different ways (one knows no Tunisian plate, the other reads slogans), and the
-# forms of plates settle which of them is right.
-_SETTINGS = FusionSettings(confusion=0.0)
+# The eye's confusions and the formats' prior count once, where the reads of a pass are fused: with texts of no
+# known form so common, they count for nothing here.
+_SETTINGS = FusionSettings(confusion=0.0, unknown_format=1e6)
 
 DISAGREED = 0.3
 COUNTRY_SURE = 0.3
