@@ -12,8 +12,8 @@ from vision.line_reader import LineReader
 from vision.plate_reader import SlotReader
 from vision.port import Image, ReaderEngine
 
-# The eye's confusions and the formats' prior count once, where the reads of a pass are fused: with texts of no
-# known form so common, they count for nothing here.
+# The eye's confusions and the formats' prior count once, where the reads of a pass are fused: with texts of
+# no known form so common, formats count for nothing here.
 _SETTINGS = FusionSettings(confusion=0.0, unknown_format=1e6)
 
 DISAGREED = 0.3

@@ -97,7 +97,8 @@ class PictureReader:
         """The picture's plates, surest first; none of them lies within another."""
         height, width = image.shape[:2]
         settings = self.settings
-        small = width > height and width <= settings.plate_sides[0] and height <= settings.plate_sides[1]
+        most_wide, most_high = settings.plate_sides
+        small = width <= most_wide and height <= min(most_high, settings.tall * width)
         alone = [replace(read, score=0.0) for read in self.read_crop(image)] if small else []
         if any(read.plate.confidence >= settings.enough for read in alone):
             return tuple(alone)

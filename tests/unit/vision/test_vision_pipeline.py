@@ -206,10 +206,11 @@ def test_a_plate_is_cut_again_only_where_it_is_not_read_surely() -> None:
         assert engine.crops == crops
 
 
-def test_a_small_picture_that_is_surely_a_plate_is_not_searched() -> None:
-    """Where the picture itself reads as a plate, its plate is not looked for."""
-    image = np.zeros((40, 160, 3), np.uint8)
-    image[:20] = 255
+@pytest.mark.parametrize("height", [40, 160, 180])
+def test_a_small_picture_that_is_surely_a_plate_is_not_searched(height: int) -> None:
+    """Where the picture itself reads as a plate, its plate is not looked for, even if seen from the side."""
+    image = np.zeros((height, 160, 3), np.uint8)
+    image[: height // 2] = 255
     engine = CountingReader()
     (read,) = PictureReader(FixedDetector(plate_at(10, 5, 140, 30)), engine).read(image)
-    assert (read.plate.text, read.box, engine.crops) == ("TOP111", Box(0, 0, 160, 40), 1)
+    assert (read.plate.text, read.box, engine.crops) == ("TOP111", Box(0, 0, 160, height), 1)
