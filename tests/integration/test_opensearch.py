@@ -26,6 +26,7 @@ from storage.log.port import PLATE_EVENTS, PLATE_EVENTS_DLQ
 from storage.log.sqlite import SqliteLog
 from storage.search.opensearch.adapter import OpenSearchIndex
 from storage.search.opensearch.client import connect
+from storage.search.opensearch.documents import bulk, document
 from storage.search.opensearch.prepare import prepare
 from storage.search.port import SearchMode, SearchQuery
 from storage.search.rebuild import Rebuilt, rebuild
@@ -252,6 +253,23 @@ async def test_a_silent_server_is_given_up(settings: StorageSettings, relay: Rel
     relay.mend()
     await index.check()
     await index.close()
+
+
+async def test_a_rebuild_sees_what_searches_did_not_find_yet(
+    settings: StorageSettings, index: OpenSearchIndex
+) -> None:
+    """What a writer put into the old generation last, and did not get to refresh, is left behind like the
+    rest: the rebuild looks for it before it drops that generation."""
+    await index.index([first := event("P1")])
+    client, name = connect(settings), settings.opensearch_index
+    await client.indices.put_settings(index=f"{name}-*", body={"index.refresh_interval": "-1"})
+    late = event("P2", at=START + timedelta(seconds=1))
+    item = document(late)
+    assert item is not None
+    await client.bulk(body=bulk([(f"{name}-2026.03", item)]))
+    await client.close()
+    await index.renew()
+    assert set(await index.left_behind(10)) == {first.event_id, late.event_id}
 
 
 async def test_a_rebuild_misses_nothing_while_events_arrive(

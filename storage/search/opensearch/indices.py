@@ -90,7 +90,9 @@ class Indices:
         await self.old()
 
     async def old(self) -> list[Month]:
-        """The months of older generations than the newest, after nothing is written to them any more."""
+        """The months of older generations than the newest, after nothing is written to them any more and
+        searches find all that was: a writer's own refresh may have gone to the new generation already.
+        """
         while True:
             months = await self.months()
             newest = max((month.generation for month in months), default=0)
@@ -98,6 +100,10 @@ class Indices:
             # one that did not see the new generation yet may have made a month of the old one meanwhile
             late = [month for month in old if month.written]
             if not late:
+                if old:
+                    with translated():
+                        names = ",".join(month.name for month in old)
+                        await self._client.indices.refresh(index=names, ignore_unavailable=True)
                 return old
             await self._move(late, newest)
 
