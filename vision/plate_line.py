@@ -8,6 +8,9 @@ import numpy as np
 from vision.port import Image, Tensor
 
 WIDTH, HEIGHT = 192, 48
+LINES, SPAN = 2, 6
+"""Most lines of a plate, and the numbers that say where one lies (see `lay_out`)."""
+
 _OVERLAP = 0.04
 _MUCH_LARGER = 1.5
 _ABOVE, _BESIDE = 0.2, 0.35  # of a line's height, seen on each side of it

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from plates.event import ModelInfo, PlateRead
 from vision.ctc import ALPHABET, alternatives
+from vision.plate_line import LINES, SPAN
 from vision.port import Backend, Image, Tensor, VisionError
 
 WIDTH, HEIGHT = 160, 64
 _MUCH_LARGER = 1.5
-_SPANS = (2, 6)
 _NO_COUNTRY = ("xx", "eu")  # classes of the network that are no ISO 3166-1 country
 
 
@@ -46,7 +46,7 @@ class SlotReader:
                 f"characters, the manifest says {len(self._regions)} and {len(ALPHABET) + 1}"
             )
         rows = zip(slots, regions, lines, legible.reshape(len(crops)), strict=True)
-        spans = rest[0] if rest else np.full((len(crops), *_SPANS), np.nan, np.float32)
+        spans = rest[0] if rest else np.full((len(crops), LINES, SPAN), np.nan, np.float32)
         return [self._read(*row) for row in rows], list(spans)
 
     def _read(self, slots: Tensor, regions: Tensor, lines: Tensor, legible: np.float32) -> PlateRead:

@@ -29,6 +29,9 @@ from training.reader.contract import HEIGHT, REGION_INDEX, SLOTS, UNKNOWN_REGION
 
 Image = NDArray[np.uint8]
 
+NO_BOXES = np.zeros((0, 4), np.float32)
+"""Of a picture whose characters' places are not known."""
+
 _CLEAR_SHARE = 0.75
 
 
@@ -106,45 +109,60 @@ def cut_box(picture: Image, box: list[float], grow: float) -> Image:
     return picture[y0 : round(y + h * (1 + grow)), x0 : round(x + w * (1 + grow))]
 
 
+def ground_of(crop: Crop, rng: np.random.Generator) -> Image:
+    """What may stand around a real crop that is seen again: mostly its own colours."""
+    around = cv2.GaussianBlur(crop.image, (0, 0), max(crop.image.shape[0] / 8, 1.0)).astype(np.uint8)
+    return around if rng.random() < 0.7 else background(crop.image.shape[:2], rng)
+
+
 def real_sample(crop: Crop, rng: np.random.Generator) -> Sample:
     """A real crop seen again: a little turned, darker, softer or smaller."""
-    around = cv2.GaussianBlur(crop.image, (0, 0), max(crop.image.shape[0] / 8, 1.0)).astype(np.uint8)
-    ground = around if rng.random() < 0.7 else background(crop.image.shape[:2], rng)
-    image, _ = photograph(crop.image, np.zeros((0, 4), np.float32), rng, (HEIGHT, WIDTH), REAL, ground)
+    image, _ = photograph(crop.image, NO_BOXES, rng, (HEIGHT, WIDTH), REAL, ground_of(crop, rng))
     region = UNKNOWN_REGION if crop.region is None else REGION_INDEX.get(crop.region, UNKNOWN_REGION)
     return Sample(image, crop.text, region, crop.lines, pack_boxes(None))
 
 
+def empty_pictures(folder: Path) -> list[Image]:
+    """The pictures of a folder, which show no plate."""
+    return [cv2.imread(str(path)).astype(np.uint8) for path in sorted(folder.iterdir())]
+
+
+def empty_cut(pictures: list[Image], rng: np.random.Generator) -> Image:
+    """A part, shaped like a plate, of one of the pictures."""
+    picture = pictures[int(rng.integers(len(pictures)))]
+    wide = int(rng.integers(24, max(picture.shape[1] // 2, 25)))
+    tall = min(max(int(wide / rng.uniform(1.2, 5)), 10), picture.shape[0])
+    y = int(rng.integers(0, picture.shape[0] - tall + 1))
+    x = int(rng.integers(0, picture.shape[1] - wide + 1))
+    return np.ascontiguousarray(picture[y : y + tall, x : x + wide])
+
+
 def empty_sample(pictures: list[Image], rng: np.random.Generator) -> Sample:
     """A cut from a picture without plates, or a drawn background."""
-    if rng.random() < 0.2 or not pictures:
-        cut = background((HEIGHT, WIDTH), rng)
-    else:
-        picture = pictures[int(rng.integers(len(pictures)))]
-        wide = int(rng.integers(24, max(picture.shape[1] // 2, 25)))
-        tall = min(max(int(wide / rng.uniform(1.2, 5)), 10), picture.shape[0])
-        y, x = (
-            int(rng.integers(0, picture.shape[0] - tall + 1)),
-            int(rng.integers(0, picture.shape[1] - wide + 1)),
-        )
-        cut = picture[y : y + tall, x : x + wide]
-    image, _ = photograph(np.ascontiguousarray(cut), np.zeros((0, 4), np.float32), rng, (HEIGHT, WIDTH), REAL)
+    drawn = rng.random() < 0.2 or not pictures
+    cut = background((HEIGHT, WIDTH), rng) if drawn else empty_cut(pictures, rng)
+    image, _ = photograph(cut, NO_BOXES, rng, (HEIGHT, WIDTH), REAL)
     return Sample(image, "", UNKNOWN_REGION, 0, pack_boxes(None))
 
 
-def write_shard(path: Path, samples: list[Sample]) -> None:
+def write_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write a shard whole or not at all."""
     partial = path.with_name(f".{path.name}")
     with partial.open("wb") as file:
-        np.savez(
-            file,
-            images=np.stack([s.image for s in samples]),
-            slots=np.stack([encode(s.text) for s in samples]).astype(np.uint8),
-            regions=np.array([s.region for s in samples], np.int16),
-            lines=np.array([s.lines for s in samples], np.uint8),
-            boxes=np.stack([s.boxes for s in samples]).astype(np.float16),
-        )
+        np.savez(file, **arrays)
     partial.rename(path)
+
+
+def write_shard(path: Path, samples: list[Sample]) -> None:
+    """Write a shard of samples."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "images": np.stack([s.image for s in samples]),
+        "slots": np.stack([encode(s.text) for s in samples]).astype(np.uint8),
+        "regions": np.array([s.region for s in samples], np.int16),
+        "lines": np.array([s.lines for s in samples], np.uint8),
+        "boxes": np.stack([s.boxes for s in samples]).astype(np.float16),
+    }
+    write_arrays(path, arrays)
 
 
 def write_shards(
@@ -190,8 +208,7 @@ def real_drawer(config: Config) -> Callable[[np.random.Generator], Sample]:
     """Draws real crops seen again, and now and then a picture without a plate."""
     crops = real_crops(config)
     chances = balanced(crops)
-    folder = config.data / "train" / config.empty_set / "images"
-    pictures = [cv2.imread(str(path)).astype(np.uint8) for path in sorted(folder.iterdir())]
+    pictures = empty_pictures(config.data / "train" / config.empty_set / "images")
 
     def draw(rng: np.random.Generator) -> Sample:
         if rng.random() < config.empty_share:

@@ -17,11 +17,22 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from synth.degrade import REAL, Boxes, Level, background, photograph
+from synth.degrade import REAL, Boxes, Level, photograph
 from synth.fonts import Face, training_faces
 from training.reader.config import Config, load_config
 from training.reader.contract import encode
-from training.reader.data import Crop, Image, balanced, draw_plate, real_crops
+from training.reader.data import (
+    NO_BOXES,
+    Crop,
+    Image,
+    balanced,
+    draw_plate,
+    empty_cut,
+    empty_pictures,
+    ground_of,
+    real_crops,
+    write_arrays,
+)
 from training.reader.export import load_reader
 from training.reader.line_config import LineConfig, load_line_config
 from training.reader.permute import Located, locate, permuted
@@ -33,7 +44,6 @@ Drawer = Callable[[np.random.Generator], tuple[Image, str]]
 READER_HELP = "checkpoint of the slot reader that finds the characters of real crops"
 
 _CLOSE_SHARE = 0.75
-_NOWHERE = np.zeros((0, 4), np.float32)
 
 
 def _seen(
@@ -78,8 +88,7 @@ def find_crops(
     checkpoint of a slot reader, finds the characters.
     """
     crops = real_crops(config, validation)
-    numbers = {id(crop): number for number, crop in enumerate(crops)}
-    return crops, {numbers[id(found.crop)]: found for found in locate(crops, load_reader(reader))}
+    return crops, locate(crops, load_reader(reader))
 
 
 def real(crops: list[Crop], located: Mapping[int, Located], change: bool = False) -> Drawer:
@@ -93,26 +102,19 @@ def real(crops: list[Crop], located: Mapping[int, Located], change: bool = False
         number = numbers[int(rng.choice(len(numbers), p=chances))]
         found = located.get(number)
         crop = permuted(found, rng) if found is not None and change else crops[number]
-        boxes = _NOWHERE if found is None else found.cells.astype(np.float32)
-        around = cv2.GaussianBlur(crop.image, (0, 0), max(crop.image.shape[0] / 8, 1.0)).astype(np.uint8)
-        ground = around if rng.random() < 0.7 else background(crop.image.shape[:2], rng)
-        return _seen(crop.image, boxes, crop.lines, rng, REAL, ground), crop.text
+        boxes = NO_BOXES if found is None else found.cells.astype(np.float32)
+        return _seen(crop.image, boxes, crop.lines, rng, REAL, ground_of(crop, rng)), crop.text
 
     return draw
 
 
 def empty(folder: Path) -> Drawer:
     """Cuts from pictures without plates."""
-    pictures = [cv2.imread(str(path)).astype(np.uint8) for path in sorted(folder.iterdir())]
+    pictures = empty_pictures(folder)
 
     def draw(rng: np.random.Generator) -> tuple[Image, str]:
-        picture = pictures[int(rng.integers(len(pictures)))]
-        wide = int(rng.integers(24, max(picture.shape[1] // 2, 25)))
-        tall = min(max(int(wide / rng.uniform(1.2, 5)), 10), picture.shape[0])
-        y = int(rng.integers(0, picture.shape[0] - tall + 1))
-        x = int(rng.integers(0, picture.shape[1] - wide + 1))
-        cut = np.ascontiguousarray(picture[y : y + tall, x : x + wide])
-        return _seen(cut, _NOWHERE, int(rng.integers(1, 3)), rng, REAL), ""
+        cut = empty_cut(pictures, rng)
+        return _seen(cut, NO_BOXES, int(rng.integers(1, 3)), rng, REAL), ""
 
     return draw
 
@@ -126,18 +128,6 @@ def drawers(config: Config, line: LineConfig, reader: Path) -> list[tuple[Drawer
         (real(crops, located, change=True), line.permuted_share),
         (empty(config.data / "train" / config.empty_set / "images"), line.empty_share),
     ]
-
-
-def write(path: Path, samples: list[tuple[Image, str]]) -> None:
-    """Write a shard whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    with partial.open("wb") as file:
-        np.savez(
-            file,
-            images=np.stack([image for image, _ in samples]),
-            slots=np.stack([encode(text) for _, text in samples]).astype(np.uint8),
-        )
-    partial.rename(path)
 
 
 def main() -> None:
@@ -161,7 +151,10 @@ def main() -> None:
         if not path.exists():
             rng = np.random.default_rng([line.seed, number])
             picks = rng.choice(len(ways), line.shard_size, p=chances)
-            write(path, [ways[int(pick)][0](rng) for pick in picks])
+            samples = [ways[int(pick)][0](rng) for pick in picks]
+            images = np.stack([image for image, _ in samples])
+            slots = np.stack([encode(text) for _, text in samples]).astype(np.uint8)
+            write_arrays(path, {"images": images, "slots": slots})
 
 
 if __name__ == "__main__":

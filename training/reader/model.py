@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.reader.contract import CLASSES, HEIGHT, SLOTS, WIDTH
-from training.reader.spans import LINES, SPAN
+from vision.plate_line import LINES, SPAN
 
 GRID = (HEIGHT // 16, WIDTH // 4)
 """Rows and columns of cells the slots look at."""

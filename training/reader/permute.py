@@ -38,18 +38,19 @@ class Located:
 
 
 @torch.no_grad()
-def locate(crops: list[Crop], reader: PlateReader) -> list[Located]:
-    """The crops the reader reads rightly, each with where it looked."""
+def locate(crops: list[Crop], reader: PlateReader) -> dict[int, Located]:
+    """By number the crops the reader reads rightly, each with where it looked."""
     rows, columns = GRID
     grid_x = np.arange(columns)
-    found = []
+    found: dict[int, Located] = {}
     for start in tqdm(range(0, len(crops), 64), desc="locate"):
         part = crops[start : start + 64]
         images = torch.from_numpy(np.stack([to_input(crop.image, (HEIGHT, WIDTH)) for crop in part]))
         reading = reader(normalise(images))
         classes = reading.slots.argmax(2).numpy()
         maps = reading.attention.numpy().reshape(len(part), -1, rows, columns)
-        for crop, row, attention, spans in zip(part, classes, maps, reading.spans.numpy(), strict=True):
+        answers = zip(part, classes, maps, reading.spans.numpy(), strict=True)
+        for number, (crop, row, attention, spans) in enumerate(answers, start):
             if decode(row) != crop.text:
                 continue
             weight = attention[: len(crop.text)]
@@ -58,7 +59,7 @@ def locate(crops: list[Crop], reader: PlateReader) -> list[Located]:
             height, width = crop.image.shape[:2]
             cells = cells_of(crop, x, spans * [width, width, height, height, height, height])
             if cells is not None:
-                found.append(Located(crop, cells))
+                found[number] = Located(crop, cells)
     return found
 
 
@@ -178,7 +179,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     config = load_config(arguments.config)
-    crops = locate(real_crops(config), load_reader(arguments.checkpoint))
+    crops = list(locate(real_crops(config), load_reader(arguments.checkpoint)).values())
     print(f"{len(crops)} crops located")
     if arguments.sheet is not None:
         sheet(crops, arguments.sheet)

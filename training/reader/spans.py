@@ -7,14 +7,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.plate_line import LINES, SPAN
+
 Spans = NDArray[np.float32]
-"""Lines by SPAN."""
-
-LINES = 2
-"""Most lines a plate can have."""
-
-SPAN = 6
-"""Numbers of a line: left and right, its top at the left and at the right, its bottom at either."""
+"""LINES by SPAN, as `vision.plate_line.lay_out` takes them."""
 
 
 def spans_of(boxes: NDArray[np.floating]) -> Spans:
