@@ -315,6 +315,36 @@ async def test_a_rebuild_drops_the_unknown_only_when_told(index: OpenSearchIndex
     await events.close()
 
 
+async def make_late_month(settings: StorageSettings, month: str) -> None:
+    """As a writer makes it that saw the months before the first rebuild began, and writes only now."""
+    name, client = settings.opensearch_index, connect(settings)
+    aliases = {name: {}, f"{name}-{month}": {"is_write_index": True}}
+    await client.indices.create(index=f"{name}-{month}-1", body={"aliases": aliases})
+    await client.close()
+
+
+async def test_a_month_made_as_a_rebuild_ends_outlives_it(
+    settings: StorageSettings, index: OpenSearchIndex, tmp_path: Path
+) -> None:
+    """A month of the old generation that came after the rebuild last looked is not dropped with that
+    generation; the next rebuild takes it over."""
+    events = await SqliteEventStore.open(tmp_path / "events.db")
+    await index.index([first := event("P1")])
+    await events.write([first])
+    await index.renew()
+    await index.index([first])
+    assert await index.left_behind(10) == []
+    await make_late_month(settings, "2026.04")
+    await index.index([late := event("P2", at=START + timedelta(days=31))])
+    await index.finish_renewal()
+    assert await found(index) == [late.event_id, first.event_id]
+    await events.write([late])
+    assert await rebuild(events, index, patience=0) == Rebuilt(2, 0)
+    assert await found(index) == [late.event_id, first.event_id]
+    assert {m.generation for m in await index._indices.months()} == {2}
+    await events.close()
+
+
 async def test_a_late_month_of_the_old_generation_moves_too(
     settings: StorageSettings, index: OpenSearchIndex, tmp_path: Path
 ) -> None:
@@ -324,10 +354,7 @@ async def test_a_late_month_of_the_old_generation_moves_too(
     await index.index([first := event("P1")])
     await index.renew()
     name, late = settings.opensearch_index, event("P2", at=START + timedelta(days=31))
-    client = connect(settings)
-    aliases = {name: {}, f"{name}-2026.04": {"is_write_index": True}}
-    await client.indices.create(index=f"{name}-2026.04-1", body={"aliases": aliases})
-    await client.close()
+    await make_late_month(settings, "2026.04")
     await index.index([late])
     await events.write([first, late])
     assert await rebuild(events, index, patience=0) == Rebuilt(2, 0)

@@ -190,7 +190,7 @@ class OpenSearchIndex:
 
     async def finish_renewal(self) -> None:
         """See the port."""
-        await self._indices.drop(await self._indices.old())
+        await self._indices.drop_old()
 
     async def check(self) -> None:
         """See the port: every month is there as a whole."""

@@ -95,8 +95,7 @@ class Indices:
         """
         while True:
             months = await self.months()
-            newest = max((month.generation for month in months), default=0)
-            old = [month for month in months if month.generation < newest]
+            old = _outdated(months)
             # one that did not see the new generation yet may have made a month of the old one meanwhile
             late = [month for month in old if month.written]
             if not late:
@@ -105,7 +104,13 @@ class Indices:
                         names = ",".join(month.name for month in old)
                         await self._client.indices.refresh(index=names, ignore_unavailable=True)
                 return old
-            await self._move(late, newest)
+            await self._move(late, months[-1].generation)
+
+    async def drop_old(self) -> None:
+        """Remove the months of older generations; but one made so late that it is written to still stays, and
+        is found by searches, until the next rebuild: nobody has looked yet for what it alone holds.
+        """
+        await self.drop([month for month in _outdated(await self.months()) if not month.written])
 
     async def drop(self, months: Sequence[Month]) -> None:
         """Remove months with all that is in them; one that is gone already is no error."""
@@ -142,6 +147,10 @@ class Indices:
     async def _update_aliases(self, actions: Sequence[dict[str, Any]]) -> None:
         with translated():
             await self._client.indices.update_aliases(body={"actions": list(actions)})
+
+
+def _outdated(months: Sequence[Month]) -> list[Month]:
+    return [month for month in months if month.generation < months[-1].generation]
 
 
 def _add(index: str, alias: str, **more: bool) -> dict[str, Any]:
