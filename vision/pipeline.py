@@ -14,7 +14,7 @@ from plates.fusion import FusionSettings, WeightedRead, fuse
 from vision.crops import crop_plate
 from vision.models import ModelChoice, open_detector, open_reader
 from vision.port import DetectorEngine, Image, ReaderEngine
-from vision.views import View, quarter_turns, tiles
+from vision.views import View, enlarged, quarter_turns, tiles
 
 EDGE = 1.5
 """A box this near to the picture's edge, pixels, is cut off by it, or is a caption."""
@@ -36,10 +36,10 @@ class PipelineSettings:
     it is read with at least the confidence `enough`; the reads are fused. `tall`: boxes higher than this many
     widths are read in both quarter turns.
 
-    Where no read is at least `sure`, the picture is looked at again: in tiles if its long side is
-    `tiled_from` pixels or more; and turned by a quarter either way if no crop is read at least that
-    `legible`. A picture whose sides are at most `plate_sides` (width, height) may itself be of one plate
-    and is read as such, too.
+    A picture whose long side is `tiled_from` pixels or more is looked at again in tiles where no read is at
+    least `sure`; a smaller one is, enlarged to that side, where no crop is read at least that `legible`. Any
+    is looked at turned by a quarter either way where still no crop is. A picture whose sides are at most
+    `plate_sides` (width, height) may itself be of one plate and is read as such, too, instead of enlarged.
 
     A plate's confidence is at most `benefit` above its best crop's legibility, and is lowered where the
     detector's score is below `plain_score`, where the box touches the picture's edge (to the share
@@ -106,14 +106,20 @@ class PictureReader:
         if small:
             within = [read for read in reads if read.box.area < FILLS * width * height]
             reads = [*within, *alone]
-        if not self._is_sure(reads) and max(height, width) >= settings.tiled_from:
+        large = max(height, width) >= settings.tiled_from
+        if large and not self._is_sure(reads):
             reads += self._look(tiles(image))
-        if settings.turns and not any(read.read.confidence >= settings.legible for read in reads):
+        if not large and not small and not self._is_legible(reads):
+            reads += self._look([enlarged(image, settings.tiled_from)])
+        if settings.turns and not self._is_legible(reads):
             reads += [read for read in self._look(quarter_turns(image)) if self._is_sure([read])]
         return tuple(apart(reads))
 
     def _is_sure(self, reads: Sequence[PictureRead]) -> bool:
         return any(read.plate.confidence >= self.settings.sure for read in reads)
+
+    def _is_legible(self, reads: Sequence[PictureRead]) -> bool:
+        return any(read.read.confidence >= self.settings.legible for read in reads)
 
     def _look(self, views: Sequence[View]) -> Iterator[PictureRead]:
         """The plates of some views of a picture, their boxes in pixels of the picture itself."""

@@ -20,6 +20,18 @@ class View:
     place: Callable[[Box], Box]
 
 
+def enlarged(image: Image, length: int) -> View:
+    """The picture with its long side `length` pixels, more than it has."""
+    height, width = image.shape[:2]
+    scale = length / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def place(box: Box) -> Box:
+        return Box(box.x / scale, box.y / scale, box.width / scale, box.height / scale)
+
+    return View(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8), place)
+
+
 def tiles(image: Image, overlap: float = 0.2) -> list[View]:
     """The picture in two tiles along its longer side, or in four if that is less than 1.6 times the other.
 

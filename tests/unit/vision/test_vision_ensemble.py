@@ -8,7 +8,7 @@ import pytest
 from plates.event import Box, CharAlternative, ModelInfo, PlateRead
 from vision.ensemble import EnsembleReader
 from vision.port import Image
-from vision.views import quarter_turns, tiles
+from vision.views import enlarged, quarter_turns, tiles
 
 CROP = np.zeros((20, 60, 3), np.uint8)
 
@@ -94,3 +94,14 @@ def test_quarter_turns_know_their_place() -> None:
         top, left = int(rows.min()), int(columns.min())
         found = Box(left, top, int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
         assert view.place(found) == Box(150, 10, 40, 10)
+
+
+def test_an_enlarged_picture_knows_its_place() -> None:
+    """A patch found in the enlarged picture is where it is in the picture itself."""
+    image = np.zeros((50, 100, 3), np.uint8)
+    image[10:20, 30:70] = 255
+    view = enlarged(image, 400)
+    rows, columns = np.nonzero(view.image[..., 0] > 127)
+    found = Box(int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+    assert view.image.shape == (200, 400, 3)
+    assert view.place(found) == Box(30, 10, 40, 10)

@@ -166,6 +166,30 @@ def test_a_large_picture_is_looked_at_again_in_tiles() -> None:
     assert (read.plate.text, read.box) == ("TOP111", Box(1200, 300, 100, 30))
 
 
+class LargeDetector(FixedDetector):
+    """Finds a bright patch only if it is at least 100 pixels wide."""
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """A plate around all that is bright."""
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Image) -> tuple[Detection, ...]:
+        rows, columns = np.nonzero(image[..., 0] > 127)
+        if not len(rows) or np.ptp(columns) < 99:
+            return ()
+        left, top = float(columns.min()), float(rows.min())
+        return (plate_at(left, top, float(np.ptp(columns)) + 1, 2 * (float(np.ptp(rows)) + 1)),)
+
+
+def test_a_picture_in_which_nothing_is_read_is_looked_at_enlarged() -> None:
+    """A plate that the detector sees only when it is larger is read, where it is in the picture itself."""
+    image = np.zeros((325, 650, 3), np.uint8)
+    image[100:110, 300:360] = 255
+    engine = PictureReader(LargeDetector(), TopReader(), UPRIGHT)
+    (read,) = engine.read(image)
+    assert (read.plate.text, read.box) == ("TOP111", Box(300, 100, 60, 20))
+
+
 def test_a_small_picture_may_be_the_plate_itself(tmp_path: Path) -> None:
     """A picture of plate size is read as a plate when nothing is found in it."""
     engine = PictureReader(FixedDetector(), reader(tmp_path))
