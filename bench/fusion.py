@@ -21,6 +21,7 @@ from edge.passes.verdict import FusionJudge
 from plates.event import PlateRead
 from synth.degrade import Image, Level, photograph
 from synth.plate import render_plate
+from vision.crops import stretch
 from vision.models import ModelChoice, open_reader
 
 ZERO = str.maketrans("O", "0")
@@ -31,11 +32,12 @@ WIDE, LINE, TWO_LINES = 240, 64, 128
 
 def frame(image: Image, boxes: np.ndarray, lines: int, clear: bool, rng: np.random.Generator) -> Image:
     """One view of the plate; one that is not clear may have glare or something before it."""
-    size = (LINE if lines == 1 else TWO_LINES, WIDE)
-    seen, _ = photograph(image, boxes, rng, size, CLEAR if clear else POOR)
+    height = LINE if lines == 1 else TWO_LINES
+    crop, _ = photograph(image, boxes, rng, CLEAR if clear else POOR)
+    seen = stretch(crop, WIDE, height)
     if clear or rng.random() < 0.4:
         return seen
-    centre = (int(rng.integers(WIDE)), int(rng.integers(size[0])))
+    centre = (int(rng.integers(WIDE)), int(rng.integers(height)))
     axes = (int(rng.integers(20, 60)), int(rng.integers(15, 40)))
     veil = cv2.ellipse(seen.copy(), centre, axes, 0, 0, 360, int(rng.choice([30, 255])) * np.ones(3), -1)
     soft = cv2.GaussianBlur(veil, (0, 0), 6)

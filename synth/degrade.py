@@ -89,12 +89,10 @@ def photograph(
     image: Image,
     boxes: Boxes,
     rng: np.random.Generator,
-    size: tuple[int, int] | None = (64, 160),
     level: Level = SYNTHETIC,
     ground: Image | None = None,
 ) -> tuple[Image, Boxes]:
-    """A camera's crop of a flat plate, stretched to `size` (height, width; None: as the camera sees it), and
-    the character boxes in it.
+    """A camera's crop of a flat plate, in the camera's pixels, and the character boxes in it.
 
     `boxes` is float32 (N, 4) x0, y0, x1, y1 in pixels of `image`; those returned are in pixels of the result
     and may reach outside it. `ground` is what stands around the plate (default: drawn).
@@ -103,17 +101,7 @@ def photograph(
     crop, matrix = _warp(image, corners, seen, rng, ground)
     crop = _light(crop, rng, level)
     crop = _lens(crop, rng, level)
-    size = size or (seen[1], seen[0])
-    result = to_input(crop, size)
-    scale = np.array([size[1] / seen[0], size[0] / seen[1]], np.float64)
-    return result, _move(boxes, matrix, scale)
-
-
-def to_input(crop: Image, size: tuple[int, int]) -> Image:
-    """Stretch a crop to the reader's input (height, width): by area where it shrinks, else bilinear."""
-    shrinks = crop.shape[1] > size[1] * 1.5 or crop.shape[0] > size[0] * 1.5
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(crop, (size[1], size[0]), interpolation=method), np.uint8)
+    return crop, _move(boxes, matrix)
 
 
 def _pose(
@@ -172,12 +160,12 @@ def _warp(
     return np.asarray(warped, np.uint8), np.asarray(matrix, np.float64)
 
 
-def _move(boxes: Boxes, matrix: NDArray[np.float64], scale: NDArray[np.float64]) -> Boxes:
+def _move(boxes: Boxes, matrix: NDArray[np.float64]) -> Boxes:
     if len(boxes) == 0:
         return boxes.reshape(0, 4)
     x0, y0, x1, y1 = boxes.astype(np.float64).T
     points = np.stack([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]).transpose(2, 0, 1)
-    moved = cv2.perspectiveTransform(points, matrix) * scale
+    moved = cv2.perspectiveTransform(points, matrix)
     return np.asarray(np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1), np.float32)
 
 

@@ -10,6 +10,7 @@ from vision.port import Image
 
 MARGIN = 0.06
 _SHARPNESS_HEIGHT = 48
+_MUCH_LARGER = 1.5
 
 
 def crop_plate(image: Image, detection: Detection, margin: float = MARGIN) -> Image:
@@ -31,6 +32,13 @@ def crop_box(image: Image, box: Box, margin: float = 0.0) -> Image:
     right = int(np.clip(np.ceil(box.x + box.width + across), left + 1, width))
     bottom = int(np.clip(np.ceil(box.y + box.height + down), top + 1, height))
     return image[top:bottom, left:right]
+
+
+def stretch(image: Image, width: int, height: int) -> Image:
+    """The picture at that size whatever its shape, as networks take it: by area if it is much larger."""
+    shrinks = image.shape[1] > _MUCH_LARGER * width or image.shape[0] > _MUCH_LARGER * height
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
 def rectify(image: Image, corners: tuple[tuple[float, float], ...], margin: float = MARGIN) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vision.crops import stretch
 from vision.port import Image, Tensor
 
 WIDTH, HEIGHT = 192, 48
@@ -29,10 +30,10 @@ def lay_out(crop: Image, lines: int, spans: Tensor | None = None) -> Image:
     if spans is not None and _plausible(spans[:count]):
         return _close(crop, spans[:count])
     if count == 1:
-        return _stretch(crop, WIDTH)
+        return stretch(crop, WIDTH, HEIGHT)
     height = crop.shape[0]
     reach = max(1, round((0.5 + _OVERLAP) * height))
-    halves = [_stretch(crop[:reach], WIDTH // 2), _stretch(crop[height - reach :], WIDTH // 2)]
+    halves = [stretch(crop[:reach], WIDTH // 2, HEIGHT), stretch(crop[height - reach :], WIDTH // 2, HEIGHT)]
     return np.hstack(halves)
 
 
@@ -78,9 +79,3 @@ def _cut(crop: Image, corners: Tensor, width: int) -> Image:
     return np.asarray(
         cv2.warpPerspective(crop, matrix, (width, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
-
-
-def _stretch(part: Image, width: int) -> Image:
-    shrinks = part.shape[1] > _MUCH_LARGER * width or part.shape[0] > _MUCH_LARGER * HEIGHT
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(part, (width, HEIGHT), interpolation=method), np.uint8)

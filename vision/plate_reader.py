@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from plates.event import ModelInfo, PlateRead
+from vision.crops import stretch
 from vision.ctc import ALPHABET, alternatives
 from vision.plate_line import LINES, SPAN
 from vision.port import Backend, Image, Tensor, VisionError
 
 WIDTH, HEIGHT = 160, 64
-_MUCH_LARGER = 1.5
 _NO_COUNTRY = ("xx", "eu")  # classes of the network that are no ISO 3166-1 country
 
 
@@ -39,7 +38,9 @@ class SlotReader:
         """The reads, and the spans of each crop as `vision.plate_line` takes them."""
         if not crops:
             return [], []
-        slots, regions, lines, legible, *rest = self._backend.run(np.stack([stretch(crop) for crop in crops]))
+        slots, regions, lines, legible, *rest = self._backend.run(
+            np.stack([stretch(crop, WIDTH, HEIGHT) for crop in crops])
+        )
         if regions.shape[1] != len(self._regions) or slots.shape[2] != len(ALPHABET) + 1:
             raise VisionError(
                 f"{self.model.name}: the network gives {regions.shape[1]} regions and {slots.shape[2]} "
@@ -64,14 +65,6 @@ class SlotReader:
             legibility=float(np.clip(legible, 0, 1)),
             lines=2 if lines[2] > lines[1] else 1,
         )
-
-
-def stretch(crop: Image) -> Image:
-    """The crop brought to the network's size whatever its shape, as in training."""
-    height, width = crop.shape[:2]
-    shrinks = width > _MUCH_LARGER * WIDTH or height > _MUCH_LARGER * HEIGHT
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=method), np.uint8)
 
 
 def _given_a_character(slot: Tensor) -> Tensor:

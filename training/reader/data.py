@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synth.degrade import CLEAR, REAL, SYNTHETIC, Level, background, photograph, to_input
+from synth.degrade import CLEAR, REAL, SYNTHETIC, Level, background, photograph
 from synth.fonts import Face, training_faces
 from synth.plate import Plate, random_style, render_plate
 from training.reader.config import Config, load_config
 from training.reader.contract import HEIGHT, REGION_INDEX, SLOTS, UNKNOWN_REGION, WIDTH, encode
+from vision.crops import stretch
 
 Image = NDArray[np.uint8]
 
@@ -57,11 +58,16 @@ class Crop:
 
 
 def pack_boxes(boxes: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Character boxes in pixels of the input to parts of it, padded to SLOTS with NaN."""
+    """Character boxes in parts of the picture, padded to SLOTS with NaN."""
     packed = np.full((SLOTS, 4), np.nan, np.float32)
     if boxes is not None:
-        packed[: len(boxes)] = boxes / [WIDTH, HEIGHT, WIDTH, HEIGHT]
+        packed[: len(boxes)] = boxes
     return packed
+
+
+def to_input(crop: Image) -> Image:
+    """A crop as the reader takes it."""
+    return stretch(crop, WIDTH, HEIGHT)
 
 
 def draw_plate(
@@ -80,8 +86,10 @@ def draw_plate(
 def synthetic_sample(rng: np.random.Generator, faces: tuple[Face, ...], regions: dict[str, float]) -> Sample:
     """A drawn plate of one of the regions as a camera would see it."""
     plate, level = draw_plate(rng, faces, regions)
-    image, boxes = photograph(plate.image, plate.chars, rng, (HEIGHT, WIDTH), level)
-    return Sample(image, plate.text, REGION_INDEX[plate.region], plate.lines, pack_boxes(boxes))
+    crop, boxes = photograph(plate.image, plate.chars, rng, level)
+    height, width = crop.shape[:2]
+    places = pack_boxes(boxes / [width, height, width, height])
+    return Sample(to_input(crop), plate.text, REGION_INDEX[plate.region], plate.lines, places)
 
 
 def labelled_crops(folder: Path, grow: float = 0.0) -> Iterator[Crop]:
@@ -117,9 +125,9 @@ def ground_of(crop: Crop, rng: np.random.Generator) -> Image:
 
 def real_sample(crop: Crop, rng: np.random.Generator) -> Sample:
     """A real crop seen again: a little turned, darker, softer or smaller."""
-    image, _ = photograph(crop.image, NO_BOXES, rng, (HEIGHT, WIDTH), REAL, ground_of(crop, rng))
+    seen, _ = photograph(crop.image, NO_BOXES, rng, REAL, ground_of(crop, rng))
     region = UNKNOWN_REGION if crop.region is None else REGION_INDEX.get(crop.region, UNKNOWN_REGION)
-    return Sample(image, crop.text, region, crop.lines, pack_boxes(None))
+    return Sample(to_input(seen), crop.text, region, crop.lines, pack_boxes(None))
 
 
 def empty_pictures(folder: Path) -> list[Image]:
@@ -141,8 +149,8 @@ def empty_sample(pictures: list[Image], rng: np.random.Generator) -> Sample:
     """A cut from a picture without plates, or a drawn background."""
     drawn = rng.random() < 0.2 or not pictures
     cut = background((HEIGHT, WIDTH), rng) if drawn else empty_cut(pictures, rng)
-    image, _ = photograph(cut, NO_BOXES, rng, (HEIGHT, WIDTH), REAL)
-    return Sample(image, "", UNKNOWN_REGION, 0, pack_boxes(None))
+    seen, _ = photograph(cut, NO_BOXES, rng, REAL)
+    return Sample(to_input(seen), "", UNKNOWN_REGION, 0, pack_boxes(None))
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
@@ -232,7 +240,7 @@ def contact_sheet(config: Config, out: Path) -> None:
     rows = []
     for _ in range(14):
         left = [fake(rng).image for _ in range(4)]
-        right = [to_input(crops[int(rng.integers(len(crops)))].image, (HEIGHT, WIDTH)) for _ in range(4)]
+        right = [to_input(crops[int(rng.integers(len(crops)))].image) for _ in range(4)]
         rows.append(np.hstack([*left, np.zeros((HEIGHT, 12, 3), np.uint8), *right]))
     if not cv2.imwrite(str(out), np.vstack(rows)):
         raise ValueError(f"cannot write a picture to {out}")

@@ -54,7 +54,7 @@ def _seen(
     level: Level,
     ground: Image | None = None,
 ) -> Image:
-    picture, boxes = photograph(image, boxes, rng, None, level, ground)
+    picture, boxes = photograph(image, boxes, rng, level, ground)
     if len(boxes) == 0 or rng.random() > _CLOSE_SHARE:
         return lay_out(picture, lines)
     height, width = picture.shape[:2]

@@ -21,10 +21,18 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synth.degrade import to_input
 from training.reader.config import load_config
 from training.reader.contract import HEIGHT, WIDTH, decode
-from training.reader.data import Crop, Image, Sample, balanced, real_crops, real_sample, write_shards
+from training.reader.data import (
+    Crop,
+    Image,
+    Sample,
+    balanced,
+    real_crops,
+    real_sample,
+    to_input,
+    write_shards,
+)
 from training.reader.export import load_reader
 from training.reader.model import GRID, PlateReader, normalise
 
@@ -45,7 +53,7 @@ def locate(crops: list[Crop], reader: PlateReader) -> dict[int, Located]:
     found: dict[int, Located] = {}
     for start in tqdm(range(0, len(crops), 64), desc="locate"):
         part = crops[start : start + 64]
-        images = torch.from_numpy(np.stack([to_input(crop.image, (HEIGHT, WIDTH)) for crop in part]))
+        images = torch.from_numpy(np.stack([to_input(crop.image) for crop in part]))
         reading = reader(normalise(images))
         classes = reading.slots.argmax(2).numpy()
         maps = reading.attention.numpy().reshape(len(part), -1, rows, columns)

@@ -30,7 +30,7 @@ def test_the_lines_of_drawn_plates_are_found(reader: SlotReader, region: str) ->
     off = []
     for _ in range(PLATES):
         plate = render_plate(None, None, rng, faces=DEFAULT_FACES, style=random_style(rng, region))
-        crop, boxes = photograph(plate.image, plate.chars, rng, None, CLEAR)
+        crop, boxes = photograph(plate.image, plate.chars, rng, CLEAR)
         height, width = crop.shape[:2]
         truth = spans_of(boxes / np.array([width, height, width, height]))
         (read,), (spans,) = reader.read_and_place([crop])
