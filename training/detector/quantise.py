@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from training.detector.augment import Library
 from training.detector.data import load_config, parse_args
-from training.detector.evaluate import letterbox
+from vision.boxes import letterbox, to_tensor
 
 PICTURES = 120
 FLOAT_HEAD = nncf.IgnoredScope(
@@ -31,7 +31,7 @@ def calibration(root: Path, size: int, seed: int) -> list[NDArray[np.float32]]:
     library = Library(root, 0.0)
     rng = np.random.default_rng(seed)
     names = [library.record(rng)["image"] for _ in range(PICTURES)]
-    return [letterbox(library.image(name), size)[0] for name in names]
+    return [to_tensor([letterbox(library.image(name), size)[0]]) for name in names]
 
 
 def quantise(source: Path, target: Path, root: Path, size: int) -> None:
