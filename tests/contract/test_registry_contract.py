@@ -231,6 +231,7 @@ def test_the_cache_keeps_few(tmp_path: Path, name: str) -> None:
         '{"size": 416, "set": "gate", "recall": 0.5}\n{"size": 416, "set": "b", "plates": NaN}\n',
         '{"name": "gate", "way": "whole", "pictures": 6, "recall": 0.5, "precision": null}',
         '{"sets": {"gate": {"m": {"recall": 0.5}, "pp-ocr": {"recall": 0.1}}}, "confusions": []}',
+        '{"sets": {"gate": {"a": {"recall": 0.1}, "a+m": {"recall": 0.5}, "m+a": {"recall": 0.2}}}}',
     ],
 )
 def test_evaluations_are_read_as_they_are_written(tmp_path: Path, text: str) -> None:

@@ -76,6 +76,7 @@ def numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 def read_evaluation(path: Path, model: str) -> dict[str, float]:
     """The numbers of a model, `set/metric`, out of what an evaluation wrote: {"SET": {"METRIC": 0.9}}, the
     JSON of `ovr bench accuracy` or training.reader.evaluate, or the JSON lines of training.detector.evaluate.
+    Of a model that was measured only as the second of two readers, the pair's.
 
     VisionError if there is no number in it.
     """
@@ -85,12 +86,17 @@ def read_evaluation(path: Path, model: str) -> dict[str, float]:
         sets: dict[str, Any] = {}
         for row in rows:
             sets |= _one_set(row, sets) if "set" in row else _sets(row)
-        found = numbers({name: values.get(model, values) for name, values in sets.items()})
+        found = numbers({name: _of(model, values) for name, values in sets.items()})
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise VisionError(f"{path}: no evaluation: {error}") from error
     if not found:
         raise VisionError(f"{path}: there is no number in it")
     return found
+
+
+def _of(model: str, values: dict[str, Any]) -> Any:
+    pairs = (figures for name, figures in values.items() if name.endswith(f"+{model}"))
+    return values[model] if model in values else next(pairs, values)
 
 
 def _sets(row: dict[str, Any]) -> dict[str, Any]:
