@@ -21,7 +21,7 @@ EDGE = 1.5
 CHOSEN_BELOW = 0.2
 """Formats that score less say little of a text: almost any has the form of a chosen one."""
 FILLS = 0.4
-"""A plate that takes this share of a small picture is what the picture is of."""
+"""A plate that takes this share of a small picture is what the picture is of, and carries no other plate."""
 WHOLE = 0.25
 """A read of the whole plate may be this much less sure than one of a part, and is still preferred."""
 SHARED = 0.5
@@ -104,8 +104,9 @@ class PictureReader:
             return tuple(alone)
         reads = list(self._look([View(image, lambda box: box)]))
         if small:
-            within = [read for read in reads if read.box.area < FILLS * width * height]
-            reads = [*within, *alone]
+            filling = [read for read in reads if read.box.area >= FILLS * width * height]
+            beside = [r for r in reads if not any(_same_plate(r.box, plate.box) for plate in filling)]
+            reads = [*beside, *alone]
         large = max(height, width) >= settings.tiled_from
         if large and not self._is_sure(reads):
             reads += self._look(tiles(image))

@@ -197,6 +197,16 @@ def test_a_small_picture_may_be_the_plate_itself(tmp_path: Path) -> None:
     assert (read.plate.text, read.score) == ("B123ABC", 0.0)
 
 
+def test_what_is_lettered_on_a_plate_that_fills_the_picture_is_no_plate_of_its_own() -> None:
+    """A box within the plate that a small picture is of does not win over it, however surely it is read."""
+    image = np.zeros((120, 300, 3), np.uint8)
+    image[80:115, 100:200] = 255
+    image[95:115, 140:160] = 0
+    found = FixedDetector(plate_at(10, 10, 280, 100), plate_at(140, 75, 20, 40))
+    (read,) = PictureReader(found, TopReader(), UPRIGHT).read(image)
+    assert (read.plate.text, read.score) == ("LOW111", 0.0)
+
+
 def test_a_plate_at_the_edge_is_doubted() -> None:
     """What the picture cuts off, and captions along its edge, are read with half the confidence."""
     image = np.zeros((300, 600, 3), np.uint8)
