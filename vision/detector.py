@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plates.event import Detection, ModelInfo, ObjectClass
 from vision.boxes import STRIDE, Candidates, decode, detections, letterbox, to_tensor
 from vision.corners import CornerFinder
-from vision.port import Backend, Image, Prepared, Tensor, VisionError
+from vision.port import Backend, Image, Letterbox, Prepared, Tensor, VisionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class DetectorSettings:
     The network's input is half as long as the picture, but at least `size` (0: as the model was made for)
     and at most `max_size` pixels: small plates are found better in large inputs, at a price. `scales`: the
     picture is looked at for each in turn, at that share of the size, until a plate scores `sure`, and what is
-    found is merged: large plates are found better from afar. `min_score`: weaker objects are not returned.
+    found is merged: large plates are found better from afar. The first is the largest, and the others are
+    made of it. `min_score`: weaker objects are not returned.
     `max_iou`: of two boxes of one class that overlap more, the weaker is dropped; `max_inside`: also of two
     plates of which more than this share of the smaller is within the other.
     """
@@ -55,10 +56,10 @@ class YoloDetector:
         return self.detect_prepared([self.prepare(image) for image in images])
 
     def prepare(self, image: Image, *, size: int = 0, min_score: float = 0.0) -> Prepared:
-        """The picture at the network's sizes; `size` and `min_score`, unless 0, override the settings."""
+        """The picture at the network's size; `size` and `min_score`, unless 0, override the settings."""
         full = size or self._size_for(image)
-        looks = tuple(letterbox(image, max(STRIDE, round(full * scale))) for scale in self.settings.scales)
-        return Prepared(looks, min_score or self.settings.min_score)
+        canvas, frame = letterbox(image, max(STRIDE, round(full * self.settings.scales[0])))
+        return Prepared(canvas, frame, min_score or self.settings.min_score)
 
     def _size_for(self, image: Image) -> int:
         half = STRIDE * round(max(image.shape[:2]) / (2 * STRIDE))
@@ -80,10 +81,8 @@ class YoloDetector:
         """The objects with plates that have corners; of two that turn out to be one plate, the surer."""
         if self._corners is None:
             return found
-        canvas, frame = prepared.looks[0]
         plates = [item for item in found if item.object_class is ObjectClass.PLATE]
-        seen = canvas[: round(frame.height * frame.scale), : round(frame.width * frame.scale)]
-        refined = iter(self._corners.refine(seen, frame.scale, plates))
+        refined = iter(self._corners.refine(prepared.seen, prepared.frame.scale, plates))
         kept: list[Detection] = []
         for item in found:
             if item.object_class is ObjectClass.PLATE:
@@ -97,14 +96,22 @@ class YoloDetector:
         self, prepared: Sequence[Prepared], indices: Sequence[int], turn: int
     ) -> Iterator[tuple[int, Candidates]]:
         """What the look of this turn sees in each of some prepared pictures."""
-        groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[int, ...], list[tuple[int, Image, Letterbox]]] = defaultdict(list)
         for index in indices:
-            groups[prepared[index].looks[turn][0].shape].append(index)
+            canvas, frame = self._at(prepared[index], turn)
+            groups[canvas.shape].append((index, canvas, frame))
         for members in groups.values():
-            looks = [prepared[index].looks[turn] for index in members]
-            heads = self._heads([canvas for canvas, _ in looks])
-            for index, (_, frame), head in zip(members, looks, heads, strict=True):
+            heads = self._heads([canvas for _, canvas, _ in members])
+            for (index, _, frame), head in zip(members, heads, strict=True):
                 yield index, decode(head, frame, prepared[index].min_score)
+
+    def _at(self, item: Prepared, turn: int) -> tuple[Image, Letterbox]:
+        """The network's input for this turn."""
+        if turn == 0:
+            return item.canvas, item.frame
+        share = self.settings.scales[turn] / self.settings.scales[0]
+        canvas, frame = letterbox(item.seen, max(STRIDE, round(max(item.seen.shape) * share)))
+        return canvas, replace(item.frame, scale=item.frame.scale * frame.scale)
 
     def _merged(self, candidates: Sequence[Candidates]) -> tuple[Detection, ...]:
         return detections(candidates, self._classes, self.settings.max_iou, self.settings.max_inside)

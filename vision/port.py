@@ -33,13 +33,20 @@ class Letterbox:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture at each of the detector's sizes, ready to be run in a batch.
+    """A picture at the detector's size, ready to be run in a batch.
 
-    `looks`: the inputs and how each came from the picture; objects count from `min_score` on.
+    `canvas`: the network's input; `frame`: how it came from the picture; objects count from `min_score` on.
     """
 
-    looks: tuple[tuple[Image, Letterbox], ...]
+    canvas: Image
+    frame: Letterbox
     min_score: float
+
+    @property
+    def seen(self) -> Image:
+        """The canvas without its padding."""
+        frame = self.frame
+        return self.canvas[: round(frame.height * frame.scale), : round(frame.width * frame.scale)]
 
 
 class DetectorEngine(Protocol):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from mesh.settings import load_yaml
@@ -44,7 +44,10 @@ class DetectorConfig(BaseModel):
         description="Longest input; large pictures get half their length.",
     )
     scales: tuple[float, ...] = Field(
-        (1.0, 0.5), min_length=1, max_length=4, description="Looks at each picture, as shares of the size."
+        (1.0, 0.5),
+        min_length=1,
+        max_length=4,
+        description="Looks at each picture, as shares of the size; the first is the largest.",
     )
     sure: float = Field(0.5, ge=0, le=1, description="A plate of this score makes further looks needless.")
     min_score: float = Field(0.25, gt=0, lt=1, description="Objects below it are not returned.")
@@ -57,6 +60,13 @@ class DetectorConfig(BaseModel):
     max_pixels: int = Field(64_000_000, ge=10_000, description="Largest picture that is unpacked, pixels.")
     stream_window: int = Field(8, ge=1, le=64, description="Frames of one stream that are worked on at once.")
     shadow: ShadowConfig = Field(ShadowConfig(), description="A candidate that sees a share of the frames.")
+
+    @field_validator("scales")
+    @classmethod
+    def _largest_first(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if not 0 < min(scales) <= max(scales) == scales[0]:
+            raise ValueError("the first look must be the largest, and none 0 or less")
+        return scales
 
 
 class DetectorSettings(RegistrySettings):

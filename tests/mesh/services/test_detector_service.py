@@ -22,7 +22,7 @@ from mesh.testing import watch_loop
 from ovr.alpr.v1 import detector_pb2, detector_pb2_grpc, frame_pb2
 from plates.event import Detection
 from services.detector.app import serve
-from services.detector.settings import DetectorSettings
+from services.detector.settings import DetectorConfig, DetectorSettings
 from tests.builders import vision
 from vision.port import BatchingDetector, Image, Prepared
 from wire.event import detection_from_wire
@@ -250,8 +250,13 @@ def test_a_wrong_config_file_is_named_with_its_line(tmp_path: Path) -> None:
         DetectorSettings(home=tmp_path, config=path)
 
 
+@pytest.mark.parametrize("scales", [(0.5, 1.0), (1.0, 0.0), (-1.0,)])
+def test_looks_that_cannot_be_made_of_the_first_are_refused(scales: tuple[float, ...]) -> None:
+    """Every look is made of the first, which is the largest."""
+    with pytest.raises(ValueError, match="the first look must be the largest"):
+        DetectorConfig(scales=scales)
+
+
 def test_the_shipped_config_holds_the_defaults() -> None:
     """config/detector.yaml says what the code would do without it, so that it documents the defaults."""
-    from services.detector.settings import DetectorConfig
-
     assert DetectorSettings().tuning() == DetectorConfig()
