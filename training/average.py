@@ -65,7 +65,8 @@ def main() -> None:
     weights = mean([state["average"] for state in states])
     if given.half:
         weights = {name: w.half() if w.dtype.is_floating_point else w for name, w in weights.items()}
-        states[0].pop("config", None)  # it names folders of this machine
+        if "config" in states[0]:  # the rest of it names folders of this machine
+            states[0]["config"] = {"model": states[0]["config"]["model"]}
     kept = {key: states[0][key] for key in _DESCRIPTION if key in states[0]}
     torch.save({**kept, "average": weights}, given.out)
 

@@ -19,13 +19,13 @@ FILL = 114
 def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:
     """The picture with its long side at `size`, padded right and below with grey to multiples of 32."""
     height, width = image.shape[:2]
-    scale = size / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    frame = Letterbox(size / max(height, width), width, height)
+    inner = frame.inner
+    method = cv2.INTER_AREA if frame.scale < 1 else cv2.INTER_LINEAR
     resized = image if inner == (width, height) else cv2.resize(image, inner, interpolation=method)
     canvas = np.full((_padded(inner[1]), _padded(inner[0]), 3), FILL, np.uint8)
     canvas[: inner[1], : inner[0]] = resized
-    return canvas, Letterbox(scale, width, height)
+    return canvas, frame
 
 
 def _padded(side: int) -> int:

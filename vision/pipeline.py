@@ -20,6 +20,8 @@ EDGE = 1.5
 """A box this near to the picture's edge, pixels, is cut off by it, or is a caption."""
 CHOSEN_BELOW = 0.2
 """Formats that score less say little of a text: almost any has the form of a chosen one."""
+SHORT = 4
+"""Characters of the numbers of houses and buses, which are as legible as plates."""
 FILLS = 0.4
 """A plate that takes this share of a small picture is what the picture is of, and carries no other plate."""
 WHOLE = 0.25
@@ -41,10 +43,11 @@ class PipelineSettings:
     is looked at turned by a quarter either way where still no crop is. A picture whose sides are at most
     `plate_sides` (width, height) may itself be of one plate and is read as such, too, instead of enlarged.
 
-    A plate's confidence is at most `benefit` above its best crop's legibility, and is lowered where the
-    detector's score is below `plain_score`, where the box touches the picture's edge (to the share
-    `cut_off`: half a plate, or a camera's caption), or where its text has the form of no known plate
-    (`formless`) or only that of a chosen text (`chosen`): it may be lettering.
+    A plate's confidence is at most `benefit` above its best crop's legibility, or `known_benefit` if its text
+    has the form of a known plate. It is lowered where the detector's score is below `plain_score`, where the
+    box touches the picture's edge (to the share `cut_off`: half a plate, or a camera's caption), or where the
+    text has the form of no known plate (`formless`) or only that of a chosen text (`chosen`): it may be
+    lettering, unless it is of more than SHORT characters and its legibility is at least `plain_legibility`.
 
     `min_confidence`: reads below it are not reported. `expected_regions`: likely first, ISO 3166-1 alpha-2 in
     lower case.
@@ -59,10 +62,12 @@ class PipelineSettings:
     legible: float = 0.3
     plate_sides: tuple[int, int] = (420, 260)
     benefit: float = 0.2
+    known_benefit: float = 0.45
     plain_score: float = 0.5
     cut_off: float = 0.5
     formless: float = 0.4
     chosen: float = 0.7
+    plain_legibility: float = 0.75
     min_confidence: float = 0.4
     expected_regions: tuple[str, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
@@ -95,13 +100,24 @@ class PictureReader:
 
     def read(self, image: Image) -> tuple[PictureRead, ...]:
         """The picture's plates, surest first; none of them lies within another."""
+        return self._reported(apart(self._found(image)))
+
+    def read_crop(self, image: Image) -> tuple[PictureRead, ...]:
+        """What a picture of one plate alone says, without looking for the plate."""
+        return self._reported(self._read_alone(image))
+
+    def _reported(self, reads: Sequence[PictureRead]) -> tuple[PictureRead, ...]:
+        return tuple(read for read in reads if read.plate.confidence >= self.settings.min_confidence)
+
+    def _found(self, image: Image) -> list[PictureRead]:
+        """All that is read in the picture, of a plate perhaps several times."""
         height, width = image.shape[:2]
         settings = self.settings
         most_wide, most_high = settings.plate_sides
         small = width <= most_wide and height <= min(most_high, settings.tall * width)
-        alone = [replace(read, score=0.0) for read in self.read_crop(image)] if small else []
+        alone = [replace(read, score=0.0) for read in self._read_alone(image)] if small else []
         if any(read.plate.confidence >= settings.enough for read in alone):
-            return tuple(alone)
+            return alone
         reads = list(self._look([View(image, lambda box: box)]))
         if small:
             filling = [read for read in reads if read.box.area >= FILLS * width * height]
@@ -114,7 +130,7 @@ class PictureReader:
             reads += self._look([enlarged(image, settings.tiled_from)])
         if settings.turns and not self._is_legible(reads):
             reads += [read for read in self._look(quarter_turns(image)) if self._is_sure([read])]
-        return tuple(apart(reads))
+        return reads
 
     def _is_sure(self, reads: Sequence[PictureRead]) -> bool:
         return any(read.plate.confidence >= self.settings.sure for read in reads)
@@ -126,24 +142,18 @@ class PictureReader:
         """The plates of some views of a picture, their boxes in pixels of the picture itself."""
         for view, found in zip(views, self.detector.detect([view.image for view in views]), strict=True):
             plates = [detection for detection in found if detection.object_class is ObjectClass.PLATE]
-            for read in self.read_plates(view.image, plates):
+            for read in self._read(view.image, plates, self.settings.margins):
                 share = self.settings.cut_off if _touches_edge(read.box, view.image) else 1.0
                 plate = replace(read.plate, confidence=share * read.plate.confidence)
                 yield replace(read, plate=plate, box=view.place(read.box))
 
-    def read_crop(self, image: Image) -> tuple[PictureRead, ...]:
-        """What a picture of one plate alone says, without looking for the plate."""
+    def _read_alone(self, image: Image) -> list[PictureRead]:
         height, width = image.shape[:2]
         whole = Detection(ObjectClass.PLATE, Box(0.0, 0.0, float(width), float(height)), 1.0)
         return self._read(image, [whole], (0.0,))
 
-    def read_plates(self, image: Image, plates: Sequence[Detection]) -> tuple[PictureRead, ...]:
-        """What the detected plates say, surest first; those below `min_confidence` are left out."""
-        return self._read(image, plates, self.settings.margins)
-
-    def _read(
-        self, image: Image, plates: Sequence[Detection], margins: Sequence[float]
-    ) -> tuple[PictureRead, ...]:
+    def _read(self, image: Image, plates: Sequence[Detection], margins: Sequence[float]) -> list[PictureRead]:
+        """What the detected plates say, surest first."""
         reads: list[list[list[PlateRead]]] = [[] for _ in plates]  # by plate, margin and turn
         results: dict[int, PictureRead] = {}
         unsure = list(range(len(plates)))
@@ -154,9 +164,7 @@ class PictureReader:
                 reads[index].append([next(answers) for _ in turns])
                 results[index] = self._decide(plates[index], list(zip(*reads[index], strict=True)))
             unsure = [index for index in unsure if results[index].plate.confidence < self.settings.enough]
-        least = self.settings.min_confidence
-        kept = [result for result in results.values() if result.plate.confidence >= least]
-        return tuple(sorted(kept, key=lambda result: -result.plate.confidence))
+        return sorted(results.values(), key=lambda result: -result.plate.confidence)
 
     def _turns(self, image: Image, plate: Detection, margin: float) -> list[Image]:
         """The plate's crop, for each way it may be turned."""
@@ -179,14 +187,14 @@ class PictureReader:
 
     def _doubted(self, plate: Plate, score: float, legibility: float) -> Plate:
         settings = self.settings
-        believed = plate.confidence * min(1.0, score / settings.plain_score) * self._form(plate.text)
-        return replace(plate, confidence=min(believed, legibility + settings.benefit))
-
-    def _form(self, text: str) -> float:
-        score = max((found.score for found in match(text)), default=0.0)
-        if score >= CHOSEN_BELOW:
-            return 1.0
-        return self.settings.chosen if score > 0 else self.settings.formless
+        form = max((found.score for found in match(plate.text)), default=0.0)
+        known = form >= CHOSEN_BELOW
+        share = settings.chosen if form > 0 else settings.formless
+        if known or (legibility >= settings.plain_legibility and len(plate.text) > SHORT):
+            share = 1.0
+        believed = share * plate.confidence * min(1.0, score / settings.plain_score)
+        most = legibility + (settings.known_benefit if known else settings.benefit)
+        return replace(plate, confidence=min(believed, most))
 
     def _fuse(self, reads: Sequence[PlateRead]) -> Plate:
         return fuse(

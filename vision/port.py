@@ -30,6 +30,11 @@ class Letterbox:
     width: int
     height: int
 
+    @property
+    def inner(self) -> tuple[int, int]:
+        """Width and height of the picture in the input, without the padding."""
+        return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -45,8 +50,8 @@ class Prepared:
     @property
     def seen(self) -> Image:
         """The canvas without its padding."""
-        frame = self.frame
-        return self.canvas[: round(frame.height * frame.scale), : round(frame.width * frame.scale)]
+        width, height = self.frame.inner
+        return self.canvas[:height, :width]
 
 
 class DetectorEngine(Protocol):

@@ -1,6 +1,6 @@
 """What corners bring to boxes.
 
-`python -m training.corners.evaluate --data shared/data/dev --json FILE`.
+`python -m training.corners.evaluate --data ../shared/data/dev --json FILE`.
 
 For each set of whole photos: the share of labelled plates with a box at IoU 0.5 and at 0.75, and the mean
 IoU of their best boxes, of the installed detector without and with the installed corner finder.

@@ -1,6 +1,6 @@
 """Export a checkpoint.
 
-`python -m training.detector.export --checkpoint runs-detector/last.pt --out models/yolo11n-plate.onnx`.
+`python -m training.detector.export --checkpoint ../runs-detector/last.pt --out models/yolo11n-plate.onnx`.
 
 The ONNX takes float32 RGB 0..1 [n, 3, h, w] (h and w multiples of 32; batch, h and w are free) and gives the
 raw head, [n, 4 + classes, anchors]: centre x, centre y, width, height in pixels of the input, then one

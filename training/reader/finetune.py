@@ -131,7 +131,7 @@ class LineTrainer:
                 break
             part = slice(start, start + self.config.batch)
             images = torch.from_numpy(arrays["images"][part]).to(self.device)
-            slots = torch.from_numpy(arrays["slots"][part].astype(np.int64))
+            slots = torch.from_numpy(arrays["slots"][part].astype(np.int64)).to(self.device)
             losses.append(self._train_step(images, slots))
             bar.update()
             bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
