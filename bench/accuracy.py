@@ -39,7 +39,7 @@ def main() -> int:
     args = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
-        sets = [s for s in find_sets(args.data) if not args.sets or s.name in args.sets]
+        sets = find_sets(args.data, args.sets)
         reader = open_picture_reader(
             ModelChoice(args.detector, args.engine, args.threads),
             ModelChoice(args.reader, args.engine, args.threads),

@@ -120,7 +120,7 @@ def main() -> int:
     args = parser.parse_args()
     peers: list[Peer] = []
     try:
-        sets = [s for s in find_sets(args.data) if not args.sets or s.name in args.sets]
+        sets = find_sets(args.data, args.sets)
         for command in (OURS, *args.peer):
             peers.append(Peer(command))
         scores = measure(sets, peers, args.sample)

@@ -62,7 +62,8 @@ def accuracy(
     try:
         labelled = load_set(labels, images)
         settings = load(RegistrySettings)
-        pipeline = PictureReader(open_named_detector(detector, settings), open_named_reader(reader, settings))
+        engines = open_named_detector(detector, settings), open_named_reader(reader, settings)
+        pipeline = PictureReader(*engines, PipelineSettings(min_confidence=0.0))
         with Progress(console=err(), transient=True) as progress:
             task = progress.add_task(labelled.name, total=len(labelled.pictures))
             results = evaluate(
@@ -83,11 +84,23 @@ def accuracy(
 def report_table(reports: Sequence[SetReport]) -> Table:
     """The reports as people read them; shares in percent."""
     view = Table(box=None, pad_edge=False)
-    columns = ("set", "way", "pictures", "plates", "recall", "precision", "exact", "O=0", "O=0 I=1", "chars")
+    columns = (
+        "set",
+        "way",
+        "pictures",
+        "plates",
+        "recall",
+        "precision",
+        "exact",
+        "O=0",
+        "O=0 I=1",
+        "shown",
+        "chars",
+    )
     for name in (*columns, "false reads", "ECE", "ms", "CPU ms"):
         view.add_column(name, justify="left" if name in ("set", "way") else "right")
     for r in reports:
-        shares = (r.recall, r.precision, r.exact, r.exact_o0, r.exact_o0_i1, r.characters)
+        shares = (r.recall, r.precision, r.exact, r.exact_o0, r.exact_o0_i1, r.shown, r.characters)
         cells = ["" if share is None else f"{100 * share:.1f}" for share in shares]
         error = "" if r.calibration_error is None else f"{r.calibration_error:.3f}"
         times = (f"{r.ms:.1f}", f"{r.cpu_ms:.1f}")

@@ -40,12 +40,13 @@ def read(
     except VisionError as error:
         fail(str(error))
     failed = 0
-    drawn: set[Path] = set()
+    pictures = find_pictures(images)
+    taken = {path.resolve() for path in pictures}
     for path in images:
         if path.is_dir() and not find_pictures([path]):
             complain(f"{path}: the folder holds no picture")
             failed += 1
-    for path in find_pictures(images):
+    for path in pictures:
         started = perf_counter()
         try:
             picture = load_picture(path)
@@ -60,7 +61,7 @@ def read(
         else:
             _print_lines(path, found, elapsed_ms)
         if show is not None:
-            _draw(picture, found, _free_name(show, path, drawn))
+            _draw(picture, found, _free_name(show, path, taken))
     if failed:
         raise SystemExit(1)
 
@@ -99,12 +100,12 @@ def _print_lines(path: Path, found: Sequence[PictureRead], elapsed_ms: float) ->
         console.print(Text.assemble(f"{path}: ", text, f" {plate.confidence:.1%} {plate.region}", elapsed))
 
 
-def _free_name(directory: Path, path: Path, drawn: set[Path]) -> Path:
-    """A name that no other picture of this run has: they may come from several directories."""
+def _free_name(directory: Path, path: Path, taken: set[Path]) -> Path:
+    """A name that no picture of this run has, read or drawn: they may come from several directories."""
     target, number = directory / f"{path.stem}.jpg", 1
-    while target in drawn:
+    while target.resolve() in taken:
         target, number = directory / f"{path.stem}-{number}.jpg", number + 1
-    drawn.add(target)
+    taken.add(target.resolve())
     return target
 
 
@@ -113,6 +114,9 @@ def _draw(picture: Image, found: Sequence[PictureRead], target: Path) -> None:
 
     from vision.draw import draw
 
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"{target.parent}: cannot be made: {error.strerror}")
     if not cv2.imwrite(str(target), draw(picture, found)):
         fail(f"{target}: cannot be written")

@@ -57,7 +57,8 @@ class SetReport:
 
     `recall`: labelled plates found at IoU >= 0.5, however sure. `precision`: reads from `threshold` on that
     stand at a labelled plate (low where not every plate is labelled). `exact`, `exact_o0`, `exact_o0_i1`:
-    texts exactly right, O counted as 0, also I as 1. `characters`: 1 - edits / characters of the labels.
+    texts exactly right however sure, O counted as 0, also I as 1; `shown`: of these with O as 0, those from
+    `threshold` on. `characters`: 1 - edits / characters of the labels.
     `false_reads`: reads from `threshold` on where no plate is labelled. `calibration_error`: expected, of
     the reads at labelled plates. `ms`: mean per picture; `cpu_ms`: the same of processor time, of all
     threads, which other work on the machine hardly changes.
@@ -73,6 +74,7 @@ class SetReport:
     exact: float | None
     exact_o0: float | None
     exact_o0_i1: float | None
+    shown: float | None
     characters: float | None
     false_reads: int
     calibration_error: float | None
@@ -187,6 +189,7 @@ def summarise(name: str, way: str, results: Sequence[PictureResult], threshold: 
         exact=_share(sum(plate.text == plate.label for plate in texts), len(texts)),
         exact_o0=_share(_equal(texts, ZERO), len(texts)),
         exact_o0_i1=_share(_equal(texts, ZERO_ONE), len(texts)),
+        shown=_share(_equal([plate for plate in texts if plate.confidence >= threshold], ZERO), len(texts)),
         characters=_share(length - mistakes, length),
         false_reads=sum(confidence >= threshold for result in results for _, confidence in result.strays),
         calibration_error=expected_calibration_error(

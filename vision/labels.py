@@ -8,7 +8,7 @@ one plate each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,9 +93,12 @@ def _pictures(labels: Path, text: str, root: Path) -> Iterator[LabelledPicture]:
         yield LabelledPicture(path if path.exists() else root / path.name, plates)
 
 
-def find_sets(data: Path) -> list[LabelledSet]:
-    """Every set in the folders of `data`, by name; VisionError if there is none."""
-    found = [load_set(path) for path in sorted(data.glob(f"*/{FILE_NAME}"))]
-    if not found:
+def find_sets(data: Path, names: Sequence[str] = ()) -> list[LabelledSet]:
+    """Every set in the folders of `data`, by name, or those of these names; VisionError for one that is not
+    there, or if there is none."""
+    paths = {path.parent.name: path for path in sorted(data.glob(f"*/{FILE_NAME}"))}
+    if not paths:
         raise VisionError(f"{data}: no folder here has a {FILE_NAME}")
-    return found
+    if missing := sorted(set(names) - paths.keys()):
+        raise VisionError(f"{data}: no set called {', '.join(missing)}; there are: {', '.join(paths)}")
+    return [load_set(path) for name, path in paths.items() if not names or name in names]

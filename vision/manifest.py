@@ -78,10 +78,12 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Manifest:
-        """Read a manifest, by default the one that is shipped; VisionError names file, line and field."""
-        path = path or default_path()
-        if not path.exists():
-            return cls(path.parent, ())
+        """Read a manifest, by default the one that is shipped, if it is; VisionError names file, line and
+        field."""
+        shipped = default_path()
+        if path is None and not shipped.exists():
+            return cls(shipped.parent, ())
+        path = path or shipped
         try:
             entries = load_yaml(path, _File).models
         except ConfigError as error:

@@ -75,6 +75,8 @@ def open_reader(choice: ModelChoice | None = None) -> ReaderEngine:
     """
     choice = choice or ModelChoice()
     first, plus, second = choice.name.partition("+")
+    if plus and not (first and second and "+" not in second):
+        raise VisionError(f"{choice.name}: two readers have a name each, with a plus between")
     if plus:
         return pair(open_reader(replace(choice, name=first)), open_reader(replace(choice, name=second)))
     manifest = Manifest.load(choice.manifest)

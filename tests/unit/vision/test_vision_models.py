@@ -18,6 +18,25 @@ from vision.paddle import PaddleReader, read_of
 from vision.port import VisionError
 
 
+def without_models(folder: Path) -> Path:
+    """A manifest that names none."""
+    (path := folder / "none.yaml").write_text("models: []\n")
+    return path
+
+
+def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A typing mistake in a manifest's path is no empty manifest."""
+    with pytest.raises(VisionError, match=r"typo\.yaml"):
+        Manifest.load(tmp_path / "typo.yaml")
+
+
+def test_two_readers_have_a_name_each() -> None:
+    """Neither a name left out nor a third one is made up for."""
+    for name in ("plate-reader+", "+plate-reader", "a+b+c"):
+        with pytest.raises(VisionError, match="two readers have a name each"):
+            open_reader(ModelChoice(name))
+
+
 def test_the_shipped_manifest_names_files_that_are_what_it_says() -> None:
     """Every model in `models/` is there with its sha256."""
     shipped = Manifest.load()
@@ -48,9 +67,9 @@ def test_an_unknown_model_is_answered_with_those_there_are(tmp_path: Path) -> No
     assert open_detector(ModelChoice("tiny@1", manifest=path)).model.version == "1"
 
 
-def test_without_a_manifest_there_is_no_detector_but_a_reader(tmp_path: Path) -> None:
-    """An empty folder has no detector; the general recogniser from its wheel still reads."""
-    choice = ModelChoice(manifest=tmp_path / "manifest.yaml", threads=1)
+def test_without_models_there_is_no_detector_but_a_reader(tmp_path: Path) -> None:
+    """An empty manifest has no detector; the general recogniser from its wheel still reads."""
+    choice = ModelChoice(manifest=without_models(tmp_path), threads=1)
     with pytest.raises(VisionError, match="none is installed"):
         open_detector(choice)
     assert open_reader(choice).model.name.startswith("PP-OCR")
@@ -152,7 +171,7 @@ def test_no_crops_are_no_reads(tmp_path: Path) -> None:
 
 def test_pp_ocr_reads_plain_lettering(tmp_path: Path) -> None:
     """The recogniser from the wheel reads a clean line, and both halves of a two-line plate."""
-    engine = open_reader(ModelChoice("pp-ocr", threads=1, manifest=tmp_path / "none.yaml"))
+    engine = open_reader(ModelChoice("pp-ocr", threads=1, manifest=without_models(tmp_path)))
     flat, tall = styles_of("de")[:2]
     line = render_plate("de", "KLA4729", np.random.default_rng(1), style=flat).image
     square = render_plate("de", "KLA4729", np.random.default_rng(1), style=tall).image
