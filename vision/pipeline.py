@@ -62,7 +62,7 @@ class PipelineSettings:
     legible: float = 0.3
     plate_sides: tuple[int, int] = (420, 260)
     benefit: float = 0.2
-    known_benefit: float = 0.45
+    known_benefit: float = 0.35
     plain_score: float = 0.5
     cut_off: float = 0.5
     formless: float = 0.4
