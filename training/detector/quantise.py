@@ -1,7 +1,7 @@
 """Quantise an exported detector to INT8 with NNCF: `python -m training.detector.quantise IN.onnx OUT.xml`.
 
 Calibrates on training pictures, letterboxed as at inference. The result is an OpenVINO model (`.xml` and
-`.bin`): the x
+`.bin`). It pays on processors without AMX (docs/experiments.md); no INT8 model is installed.
 """
 
 from __future__ import annotations
