@@ -217,6 +217,15 @@ def test_a_plate_at_the_edge_is_doubted() -> None:
     assert outer.plate.confidence == pytest.approx(inner.plate.confidence / 2)
 
 
+def test_the_threshold_counts_after_all_doubts() -> None:
+    """A plate at the edge whose halved confidence is below the threshold is not reported."""
+    image = np.zeros((300, 600, 3), np.uint8)
+    image[0:20, 100:200] = image[140:160, 100:200] = 255
+    found = FixedDetector(plate_at(100, 0, 100, 40), plate_at(100, 140, 100, 40))
+    (read,) = PictureReader(found, TopReader(), PipelineSettings(min_confidence=0.6)).read(image)
+    assert read.box.y == 140
+
+
 class CountingReader(TopReader):
     """Counts the crops it is given."""
 
