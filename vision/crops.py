@@ -10,7 +10,8 @@ from vision.port import Image
 
 MARGIN = 0.06
 _SHARPNESS_HEIGHT = 48
-_MUCH_LARGER = 1.5
+MUCH_LARGER = 1.5
+"""Times its target size from which a picture is averaged down, not interpolated."""
 
 
 def crop_plate(image: Image, detection: Detection, margin: float = MARGIN) -> Image:
@@ -36,7 +37,7 @@ def crop_box(image: Image, box: Box, margin: float = 0.0) -> Image:
 
 def stretch(image: Image, width: int, height: int) -> Image:
     """The picture at that size whatever its shape, as networks take it: by area if it is much larger."""
-    shrinks = image.shape[1] > _MUCH_LARGER * width or image.shape[0] > _MUCH_LARGER * height
+    shrinks = image.shape[1] > MUCH_LARGER * width or image.shape[0] > MUCH_LARGER * height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 

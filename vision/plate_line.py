@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vision.crops import stretch
+from vision.crops import MUCH_LARGER, stretch
 from vision.port import Image, Tensor
 
 WIDTH, HEIGHT = 192, 48
@@ -13,7 +13,6 @@ LINES, SPAN = 2, 6
 """Most lines of a plate, and the numbers that say where one lies (see `lay_out`)."""
 
 _OVERLAP = 0.04
-_MUCH_LARGER = 1.5
 _ABOVE, _BESIDE = 0.2, 0.35  # of a line's height, seen on each side of it
 _WIDE = 2.2  # heights that a line cut out is wide at least, so that few characters are not drawn out
 _LEAST = 0.05  # of the crop: nothing less wide or high is a line
@@ -69,7 +68,7 @@ def _around(span: Tensor, left: float, right: float, width: int, height: int) ->
 def _cut(crop: Image, corners: Tensor, width: int) -> Image:
     """The quadrilateral as a picture `width` x 48; a crop much larger is first brought near that size."""
     across, down = corners[1, 0] - corners[0, 0], corners[3, 1] - corners[0, 1]
-    scale = [min(1.0, _MUCH_LARGER * to / max(size, 1.0)) for to, size in ((width, across), (HEIGHT, down))]
+    scale = [min(1.0, MUCH_LARGER * to / max(size, 1.0)) for to, size in ((width, across), (HEIGHT, down))]
     if min(scale) < 1.0:
         size = [max(1, round(side * by)) for side, by in zip(crop.shape[1::-1], scale, strict=True)]
         corners = corners * np.array([size[0] / crop.shape[1], size[1] / crop.shape[0]], np.float32)

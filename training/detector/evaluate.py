@@ -24,6 +24,8 @@ from plates.event import Box, Detection, ModelInfo, ObjectClass
 from training.detector.data import SURE_VEHICLE, load_config, load_labels, parse_args
 from vision.backends.openvino import OpenVinoBackend
 from vision.detector import DetectorSettings, YoloDetector
+from vision.draw import draw_box
+from vision.evaluation import best_iou
 from vision.port import Image
 
 WHOLE_PHOTO_SETS = ("tn_cars", "mixed_web_cars", "ro_dashcam", "neg_gray")
@@ -38,7 +40,8 @@ def open_detector(path: Path, size: int, threshold: float) -> YoloDetector:
 
 def best_matches(labels: Sequence[Sequence[float]], found: Sequence[Detection]) -> list[float]:
     """For each labelled x, y, w, h box the best IoU among the detections."""
-    return [max((Box(*label).iou(item.box) for item in found), default=0.0) for label in labels]
+    boxes = [item.box for item in found]
+    return [best_iou(Box(*label), boxes) for label in labels]
 
 
 def evaluate_set(detector: YoloDetector, folder: Path, draw: Path | None) -> dict[str, float]:
@@ -84,13 +87,10 @@ def draw_picture(path: Path, image: Image, row: dict[str, Any], found: Sequence[
     """Labels in green, plates found in red, vehicles found in blue."""
     picture = image.copy()
     for plate in row["plates"]:
-        x, y, w, h = (int(v) for v in plate["box"])
-        cv2.rectangle(picture, (x, y), (x + w, y + h), (0, 255, 0), 2)
+        draw_box(picture, Box(*plate["box"]), "label", (0, 255, 0))
     for item in found:
         colour = (0, 0, 255) if item.object_class is ObjectClass.PLATE else (255, 128, 0)
-        x, y, w, h = (int(v) for v in (item.box.x, item.box.y, item.box.width, item.box.height))
-        cv2.rectangle(picture, (x, y), (x + w, y + h), colour, 1)
-        cv2.putText(picture, f"{item.score:.2f}", (x, y - 2), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1)
+        draw_box(picture, item.box, f"{item.score:.2f}", colour)
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), picture)
 

@@ -142,32 +142,12 @@ def test_a_photo_on_its_side_is_turned_and_boxes_stay_its_own() -> None:
     assert photo[140:300, 500:520].min() == 255
 
 
-class CloseDetector(FixedDetector):
-    """Finds a bright patch only if it is at least a tenth as wide as the picture."""
+class PatchDetector(FixedDetector):
+    """Finds a bright patch only if it is at least `least` pixels wide, and that share of the picture."""
 
-    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
-        """A plate around all that is bright."""
-        return [self._find(image) for image in images]
-
-    def _find(self, image: Image) -> tuple[Detection, ...]:
-        rows, columns = np.nonzero(image[..., 0])
-        if not len(rows) or np.ptp(columns) < 0.1 * image.shape[1]:
-            return ()
-        width, height = float(np.ptp(columns)) + 1, 2 * (float(np.ptp(rows)) + 1)
-        return (plate_at(float(columns.min()), float(rows.min()), width, height),)
-
-
-def test_a_large_picture_is_looked_at_again_in_tiles() -> None:
-    """A plate too small in the whole is found in a tile, once, where it is in the whole."""
-    image = np.zeros((900, 1600, 3), np.uint8)
-    image[300:315, 1200:1300] = 255
-    engine = PictureReader(CloseDetector(), TopReader(), UPRIGHT)
-    (read,) = engine.read(image)
-    assert (read.plate.text, read.box) == ("TOP111", Box(1200, 300, 100, 30))
-
-
-class LargeDetector(FixedDetector):
-    """Finds a bright patch only if it is at least 100 pixels wide."""
+    def __init__(self, least: int = 0, share: float = 0.0) -> None:
+        super().__init__()
+        self.least, self.share = least, share
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
         """A plate around all that is bright."""
@@ -175,17 +155,26 @@ class LargeDetector(FixedDetector):
 
     def _find(self, image: Image) -> tuple[Detection, ...]:
         rows, columns = np.nonzero(image[..., 0] > 127)
-        if not len(rows) or np.ptp(columns) < 99:
+        width = float(np.ptp(columns)) + 1 if len(columns) else 0.0
+        if width < max(1, self.least, self.share * image.shape[1]):
             return ()
-        left, top = float(columns.min()), float(rows.min())
-        return (plate_at(left, top, float(np.ptp(columns)) + 1, 2 * (float(np.ptp(rows)) + 1)),)
+        return (plate_at(float(columns.min()), float(rows.min()), width, 2 * (float(np.ptp(rows)) + 1)),)
+
+
+def test_a_large_picture_is_looked_at_again_in_tiles() -> None:
+    """A plate too small in the whole is found in a tile, once, where it is in the whole."""
+    image = np.zeros((900, 1600, 3), np.uint8)
+    image[300:315, 1200:1300] = 255
+    engine = PictureReader(PatchDetector(share=0.1), TopReader(), UPRIGHT)
+    (read,) = engine.read(image)
+    assert (read.plate.text, read.box) == ("TOP111", Box(1200, 300, 100, 30))
 
 
 def test_a_picture_in_which_nothing_is_read_is_looked_at_enlarged() -> None:
     """A plate that the detector sees only when it is larger is read, where it is in the picture itself."""
     image = np.zeros((325, 650, 3), np.uint8)
     image[100:110, 300:360] = 255
-    engine = PictureReader(LargeDetector(), TopReader(), UPRIGHT)
+    engine = PictureReader(PatchDetector(least=100), TopReader(), UPRIGHT)
     (read,) = engine.read(image)
     assert (read.plate.text, read.box) == ("TOP111", Box(300, 100, 60, 20))
 
